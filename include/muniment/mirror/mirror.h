@@ -1,0 +1,39 @@
+/*
+ * Mirrors: a second store that holds the same objects of a set.
+ *
+ * Upload order: the `muniment` object, keys, packs, index, heads, journal; so a snapshot on a mirror is whole. An
+ * upload is verified by its hash before it is sent (a damaged object never reaches a mirror) and by size after it.
+ * Objects leave a mirror only when a verified journal segment says `expired` or `destroyed`; never because a listing
+ * lacks their name. Before any pack is deleted from a mirror, whatever packs the mirror's remaining heads need are
+ * uploaded, also on nights when no copy is due. Sessions and purges are not mirrored.
+ */
+#ifndef MUNIMENT_MIRROR_MIRROR_H
+#define MUNIMENT_MIRROR_MIRROR_H
+
+#include <muniment/repo/repo.h>
+
+struct mirror_options {
+    const char *name;        /* for the journal and messages */
+    bool copy;               /* copy new objects (false: only deletions and what they need; the copy is not due) */
+    unsigned verify_percent; /* of the packs on the mirror to read back and hash; chosen by name and `now`, so that runs
+                                take turns */
+    int64_t now;
+    struct progress *progress; /* may be NULL */
+};
+
+struct mirror_result {
+    uint64_t uploaded, uploaded_bytes;
+    uint64_t removed, removed_bytes;
+    uint64_t verified, verified_bytes;
+    uint64_t strangers; /* objects on the mirror that the repository neither has nor ever destroyed: kept, reported */
+    uint64_t
+        damaged; /* read back and not what their names say: reported, uploaded again where the repository has them */
+    int64_t newest_snapshot; /* on the mirror afterwards; 0: none */
+};
+
+/* ERR_DIVERGED when the mirror holds other bytes than the repository under a name and could not be mended. Journals
+ * what it did. */
+int mirror_run(struct repo *repo, struct store *mirror, const struct mirror_options *options,
+               struct mirror_result *result, struct err *err) MUST_CHECK;
+
+#endif

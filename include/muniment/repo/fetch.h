@@ -1,0 +1,40 @@
+/*
+ * Reading chunks back: extents go in, plaintext comes out in order, several threads reading, opening and decoding
+ * ahead.
+ *
+ * Every chunk that comes out is authenticated (AEAD, section commitment, keyed hash). Neighbouring slots are read with
+ * one request. A pack that vanished (a purge moved it) makes the index load again, once a pack.
+ */
+#ifndef MUNIMENT_REPO_FETCH_H
+#define MUNIMENT_REPO_FETCH_H
+
+#include <muniment/repo/index.h>
+
+struct fetch;
+
+/* Gives the next extent to read. Returns 1 with *extent, 0 at the end, -1 on error. Called by the thread that calls
+ * fetch_next(). */
+typedef int fetch_source(void *context, struct extent *extent, struct err *err);
+
+/* `workers` 0 means one a core; 1 reads in the caller's thread only. Borrows repo and index until fetch_free(). */
+struct fetch *fetch_new(struct repo *repo, struct index *index, unsigned workers, fetch_source *source, void *context);
+
+struct fetched {
+    const uint8_t *data; /* borrowed until the next call */
+    size_t length;
+    uint8_t mac[32];    /* the chunk's full HMAC, for digests */
+    struct extent slot; /* which one; count is 1 */
+};
+
+/* The next chunk. Returns 1, 0 at the end, -1 on error: ERR_CORRUPT names pack and slot, ERR_KEY asks for the read key.
+ */
+int fetch_next(struct fetch *fetch, struct fetched *chunk, struct err *err) MUST_CHECK;
+
+/* Joins the threads. Safe before the end, and with NULL. */
+void fetch_free(struct fetch *fetch);
+
+/* All chunks of the extents, concatenated to `out`. More than `max` bytes is ERR_CORRUPT. One thread. */
+int fetch_all(struct repo *repo, struct index *index, const struct extents *extents, size_t max, struct buffer *out,
+              struct err *err) MUST_CHECK;
+
+#endif

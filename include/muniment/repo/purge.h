@@ -1,0 +1,55 @@
+/*
+ * Purging: what no snapshot refers to goes, in time, without the read key.
+ *
+ * Steps of purge_run(), each safe to be killed in and to be repeated:
+ *  1. Take the set's purge lock. Load heads, index, purge records.
+ *  2. Journal the expiries, then remove the expired heads.
+ *  3. Mark: one bit a slot, over the reference streams of the heads that stay.
+ *  4. Dead slots get a deadline (see below); per pack the earliest is kept in the purge record, which is written before
+ *     the heads are removed.
+ *  5. Choose: packs with no live slot; packs whose dead slots are due (or are most of the pack) and so must be
+ * rewritten; packs that no index knows and no session wrote (leftovers of killed runs).
+ *  6. Move the live chunks of packs to be rewritten into new packs, as ciphertext; write their index.
+ *  7. Condemn: write the purge record that names all chosen packs.
+ *  8. When no session older than the condemnation is left: load heads again, mark again, spare packs whose slots are
+ * needed and stand nowhere else; journal the rest as `destroyed`; write a consolidated index without them; destroy them
+ * and the old index objects. With a session still open, steps 8 waits up to `wait` seconds, then leaves the record for
+ * the next run.
+ *
+ * A dead slot's deadline is min(time its last holder expired + purge_within, that holder's deadline).
+ */
+#ifndef MUNIMENT_REPO_PURGE_H
+#define MUNIMENT_REPO_PURGE_H
+
+#include <muniment/repo/head.h>
+#include <muniment/repo/journal.h>
+#include <muniment/repo/session.h>
+
+struct purge_expiry {
+    const char *head;   /* name, as in head.name */
+    const char *reason; /* for the journal */
+};
+
+struct purge_options {
+    int64_t now;
+    int64_t purge_within; /* seconds a dead slot may stay in a pack that still lives; 0: rewrite at once */
+    int64_t slack;        /* rewrite this many seconds before a deadline, so that one missed night does no harm */
+    int64_t wait;         /* seconds to wait for older sessions */
+    const struct purge_expiry *expiries;
+    size_t expiry_count;
+};
+
+struct purge_result {
+    uint64_t heads_removed;
+    uint64_t packs_destroyed, bytes_destroyed;
+    uint64_t packs_rewritten, bytes_moved;
+    uint64_t packs_spared;
+    uint64_t packs_waiting;    /* condemned, waiting for a session to end */
+    uint64_t dead_bytes_kept;  /* in packs that still live, until their deadline */
+    int64_t earliest_deadline; /* of those; 0: none */
+};
+
+int purge_run(struct repo *repo, const struct purge_options *options, struct purge_result *result,
+              struct err *err) MUST_CHECK;
+
+#endif

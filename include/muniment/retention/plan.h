@@ -1,0 +1,119 @@
+/*
+ * Retention: which snapshots stay, and why. A pure function of the policy, the snapshots' times and now; no I/O.
+ *
+ * Rules, in order of precedence:
+ *  1. A held snapshot stays.
+ *  2. max_age: a snapshot expires early enough that its deadline (start + max_age) is met with one missed night: at
+ *     deadline - plan_slack(). The deadline at birth binds: lengthening the policy later never moves it.
+ *  3. The newest complete snapshot is not ended by the calendar unless `strict`; past its deadline it is kept with a
+ * reason that says so.
+ *  4. Tiers. A snapshot takes a tier when it is the first complete one of its period (day, ISO week, month, year, in
+ * the policy's time zone). Each tier keeps its newest N periods that have a complete snapshot, counted alone, so that a
+ * gap thins out nothing.
+ *  5. A partial snapshot never takes a tier, and stays until the next complete one of that set is there (or rule 2).
+ *     A complete one that is not the first of its day stays until its day is over.
+ *  6. Guard: tiers expire nothing (rule 2 still does) while the newest complete snapshot is stale, much smaller than
+ * those before it, or lost units.
+ */
+#ifndef MUNIMENT_RETENTION_PLAN_H
+#define MUNIMENT_RETENTION_PLAN_H
+
+#include <muniment/retention/calendar.h>
+#include <muniment/util/buffer.h>
+#include <muniment/util/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum tier {
+    TIER_DAILY = 1,
+    TIER_WEEKLY = 2,
+    TIER_MONTHLY = 4,
+    TIER_YEARLY = 8,
+};
+
+struct policy {
+    uint32_t daily, weekly, monthly, yearly; /* 0: no such tier */
+    int64_t max_age;                         /* seconds; 0: none */
+    int64_t purge_within;                    /* seconds a dead chunk may linger after expiry; never past its deadline */
+    int64_t interval;                        /* seconds between runs that are expected; default 86400 */
+    bool strict;                             /* the calendar may end even the last good snapshot */
+    char timezone[64];
+};
+
+struct plan_snapshot {
+    int64_t started;
+    int64_t deadline; /* as in its head; 0: none at birth */
+    uint64_t bytes;
+    uint32_t units;
+    bool complete;
+    bool held;
+};
+
+struct plan_verdict {
+    bool keep;
+    uint8_t tiers;      /* enum tier bits that it holds now */
+    bool past_deadline; /* kept beyond its deadline (hold, last good copy): an exception to report */
+    int64_t deadline;   /* effective; 0: none */
+    char reason[160];   /* "daily 3 of 7, weekly 1 of 4", "max_age 90 d reached (deadline 2026-...)", ... */
+};
+
+struct plan_summary {
+    char guard[200]; /* why tiers expire nothing now; empty when they do */
+    size_t keep, expire;
+    int64_t next_expiry; /* the earliest deadline of those kept; 0: none */
+};
+
+/* `snapshots` oldest first; fills `verdicts[count]`. Refuses (ERR_REFUSED) when `now` is before the newest snapshot by
+ * more than a day: the clock is wrong. */
+int plan_make(const struct policy *policy, const struct calendar *calendar, const struct plan_snapshot *snapshots,
+              size_t count, int64_t now, struct plan_verdict *verdicts, struct plan_summary *summary,
+              struct err *err) MUST_CHECK;
+
+/* How long before its deadline a snapshot expires: two intervals, or a quarter of max_age where that is less. */
+int64_t plan_slack(const struct policy *policy);
+
+/* Tiers a complete snapshot taken at `when` is born with, given the earlier ones; and its deadline (0: none). */
+uint8_t plan_birth_tiers(const struct calendar *calendar, const struct policy *policy,
+                         const struct plan_snapshot *earlier, size_t count, int64_t when);
+int64_t plan_deadline(const struct policy *policy, int64_t when);
+
+/* Numbers a policy comes to: the oldest age tiers can reach in seconds without and with the cap, and how many of each
+ * tier are effective. */
+struct policy_reach {
+    int64_t tiers_reach;     /* by tiers alone */
+    int64_t oldest_age;      /* with max_age */
+    int64_t erasure_horizon; /* a row deleted today is in no backup after this many seconds (assumes nightly runs); -1:
+                                unbounded */
+    uint32_t daily_effective, weekly_effective, monthly_effective, yearly_effective;
+};
+void plan_reach(const struct policy *policy, struct policy_reach *reach);
+
+/* Warnings a policy deserves ("monthly: 6 configured, 4 effective, limited by max_age = 90 d"), a line each, appended.
+ */
+void plan_describe(const struct policy *policy, struct buffer *lines);
+
+/*
+ * Simulation: nightly runs at the wall-clock time of `start`, for `days` days, leaving out the nights for which
+ * missed(context, day) is true. Calls `each` after every night with what exists then (snapshots' start times and
+ * verdicts).
+ */
+struct simulation_night {
+    int day;
+    int64_t when;
+    bool missed;
+    const struct plan_snapshot *snapshots;
+    const struct plan_verdict *verdicts; /* after the night; those that expire are marked and are gone the next night */
+    size_t count;
+};
+struct simulation_result {
+    int64_t oldest_age; /* the greatest age that any snapshot reached before it went */
+    int oldest_day;
+    size_t most_snapshots;
+};
+int plan_simulate(const struct policy *policy, const struct calendar *calendar, int64_t start, int days,
+                  bool (*missed)(void *context, int day),
+                  int (*each)(void *context, const struct simulation_night *night, struct err *err), void *context,
+                  struct simulation_result *result, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * What `muniment run` does, for every set: capture, rotate, purge, mirror, check. Each step is its own function, so
+ * that commands can do one alone.
+ */
+#ifndef MUNIMENT_RUN_NIGHTLY_H
+#define MUNIMENT_RUN_NIGHTLY_H
+
+#include <muniment/mirror/mirror.h>
+#include <muniment/repo/check.h>
+#include <muniment/repo/head.h>
+#include <muniment/repo/purge.h>
+#include <muniment/run/settings.h>
+
+/* A set, opened: its keys, its store, its repository. */
+struct opened_set {
+    const struct set_settings *settings;
+    const char *state; /* this host's memory for it, or NULL */
+    struct keys *keys; /* in locked memory */
+    struct store *store;
+    struct repo repo;
+};
+
+/* Loads the write key (and the read key when `read` and one is configured) and opens the repository. */
+int opened_set_open(struct opened_set *set, const struct settings *settings, const struct set_settings *which,
+                    bool read, struct log *log, struct err *err) MUST_CHECK;
+void opened_set_close(struct opened_set *set);
+
+/* The plan for a set now: heads (owned by the caller) and one verdict each (freed with free()). */
+int rotate_plan(struct opened_set *set, int64_t now, struct heads *heads, struct plan_verdict **verdicts,
+                struct plan_summary *summary, struct err *err) MUST_CHECK;
+
+/* Plans, expires, purges. */
+int rotate_apply(struct opened_set *set, int64_t now, int64_t wait, struct plan_summary *summary,
+                 struct purge_result *result, struct err *err) MUST_CHECK;
+
+/* One mirror of a set. `force` copies although its schedule says not yet. */
+int mirror_set(struct opened_set *set, const struct mirror_settings *mirror, int64_t now, bool force,
+               unsigned verify_percent, struct mirror_result *result, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * Reading a snapshot's tree: its entries in order, each with the extents of its content.
+ */
+#ifndef MUNIMENT_SNAPSHOT_TREE_H
+#define MUNIMENT_SNAPSHOT_TREE_H
+
+#include <muniment/repo/head.h>
+#include <muniment/source/entry.h>
+
+struct tree_reader;
+
+/* Opens the tree of one source of a snapshot; needs the read key (ERR_KEY). Borrows all until tree_close(). */
+int tree_open(struct repo *repo, struct index *index, const struct head_source *source, struct tree_reader **tree,
+              struct err *err) MUST_CHECK;
+
+/* The next entry: 1, 0 at the end, -1 on error. Entry and extents are borrowed until the next call. */
+int tree_next(struct tree_reader *tree, const struct entry **entry, const struct extents **extents,
+              struct err *err) MUST_CHECK;
+void tree_close(struct tree_reader *tree);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * Entries: what a tree lists. A file, a folder, a link, a dump.
+ *
+ * Paths are bytes, relative, components joined by '/', none empty, "." or "..", no NUL. Tree order is bytewise with '/'
+ * before every other byte, so that a folder is followed by what is in it.
+ */
+#ifndef MUNIMENT_SOURCE_ENTRY_H
+#define MUNIMENT_SOURCE_ENTRY_H
+
+#include <muniment/util/buffer.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum entry_type {
+    ENTRY_FILE = 1,
+    ENTRY_FOLDER = 2,
+    ENTRY_SYMLINK = 3,
+    ENTRY_HARDLINK = 4, /* `target` is the path of the first entry with this inode */
+    ENTRY_FIFO = 5,
+    ENTRY_CHARACTER = 6,
+    ENTRY_BLOCK = 7,
+    ENTRY_STREAM = 8, /* a dump or a command's output: content without a file's metadata */
+};
+
+enum entry_flag {
+    ENTRY_INCOMPLETE = 1, /* its source failed while it was read: what is there may be cut */
+    ENTRY_CHANGED = 2,    /* it changed while it was read: parts may be of different times */
+};
+
+struct entry_attribute { /* "xattr.user.name", "acl.access", "acl.default", "fflags", ... */
+    char *name;
+    uint8_t *value;
+    size_t length;
+};
+
+struct entry_range { /* of a sparse file: where data is; the content is these ranges, concatenated */
+    uint64_t offset, length;
+};
+
+struct entry {
+    char *path;
+    uint8_t type;  /* enum entry_type */
+    uint8_t flags; /* enum entry_flag bits */
+    uint32_t mode; /* permission bits with setuid, setgid, sticky */
+    uint32_t uid, gid;
+    char *user, *group;   /* names, or NULL */
+    int64_t mtime, ctime; /* seconds */
+    uint32_t mtime_ns, ctime_ns;
+    uint64_t device, inode;
+    uint64_t size;                       /* of the file; with holes */
+    uint32_t device_major, device_minor; /* of a device node */
+    char *target;                        /* of a link, or NULL */
+    struct entry_attribute *attributes;  /* sorted by name */
+    struct entry_range *ranges;          /* empty unless sparse */
+    size_t attribute_count, range_count;
+
+    /* Set by the capture, not by sources. */
+    uint64_t content;   /* bytes of content stored */
+    uint64_t chunks;    /* how many of the reference stream's slots are its own */
+    uint8_t digest[32]; /* SHA-256 over the 32-byte HMACs of its chunks, in order */
+};
+
+enum { ENTRY_PATH_MAX = 65536 };
+
+void entry_release(struct entry *entry); /* frees what it owns and zeroes it */
+void entry_copy(struct entry *to, const struct entry *from);
+void entry_add_attribute(struct entry *entry, const char *name, const void *value,
+                         size_t length); /* keeps them sorted */
+const struct entry_attribute *entry_attribute(const struct entry *entry, const char *name);
+void entry_add_range(struct entry *entry, uint64_t offset, uint64_t length);
+
+int entry_compare_paths(const char *left, const char *right); /* tree order */
+bool entry_path_is_valid(const char *path);
+
+/* The entry as it stands in the tree stream: a varint length, then the fields. Decoding takes one whole entry from the
+ * reader; false when short or not valid (the reader is then failed). */
+void entry_encode(const struct entry *entry, struct buffer *out);
+bool entry_decode(struct entry *entry, struct reader *reader);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * Loading dumps back into a PostgreSQL server.
+ */
+#ifndef MUNIMENT_SOURCE_POSTGRES_H
+#define MUNIMENT_SOURCE_POSTGRES_H
+
+#include <muniment/util/error.h>
+#include <muniment/util/log.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct postgres_target {
+    const char *uri;     /* any database of the server to connect to for creating others */
+    const char *bin_dir; /* NULL: as for sources */
+    bool overwrite;      /* drop a database of that name first, after terminating its sessions; else a non-empty one is
+                            ERR_EXISTS */
+};
+
+/* Roles and tablespaces from `globals.sql`. Roles that exist are left as they are. */
+int postgres_load_globals(const struct postgres_target *target, const void *sql, size_t length, struct log *log,
+                          struct err *err) MUST_CHECK;
+
+/* One database, fed through pg_restore's standard input. */
+struct postgres_load;
+int postgres_load_begin(const struct postgres_target *target, const char *database, struct log *log,
+                        struct postgres_load **load, struct err *err) MUST_CHECK;
+int postgres_load_data(struct postgres_load *load, const void *data, size_t length, struct err *err) MUST_CHECK;
+
+/* Waits for pg_restore (any error of it is ours: ERR_TARGET), runs ANALYZE, and compares row counts with `counts`, the
+ * database's .json entry (may be NULL). A difference is ERR_CORRUPT and names the table. Frees, whatever it returns. */
+int postgres_load_finish(struct postgres_load *load, const void *counts, size_t length, struct err *err) MUST_CHECK;
+void postgres_load_abort(struct postgres_load *load); /* drops the half-loaded database; NULL is fine */
+
+#endif
