@@ -33,7 +33,8 @@ struct entry_attribute { /* "xattr.user.name", "acl.access", "acl.default", "ffl
     size_t length;
 };
 
-struct entry_range { /* of a sparse file: where data is; the content is these ranges, concatenated */
+struct entry_range { /* of a sparse file: where data is; the content is these ranges, concatenated. A file that is one
+                        hole has one range, of length 0, at its size */
     uint64_t offset, length;
 };
 
@@ -60,20 +61,50 @@ struct entry {
     uint8_t digest[32]; /* SHA-256 over the 32-byte HMACs of its chunks, in order */
 };
 
-enum { ENTRY_PATH_MAX = 65536 };
+enum {
+    ENTRY_PATH_MAX = 65536, /* bytes of a path or a target */
+    ENTRY_NAME_MAX = 1024,  /* bytes of a user's, group's or attribute's name */
+};
 
 void entry_release(struct entry *entry); /* frees what it owns and zeroes it */
 void entry_copy(struct entry *to, const struct entry *from);
 void entry_add_attribute(struct entry *entry, const char *name, const void *value,
                          size_t length); /* keeps them sorted */
 const struct entry_attribute *entry_attribute(const struct entry *entry, const char *name);
-void entry_add_range(struct entry *entry, uint64_t offset, uint64_t length);
+void entry_add_range(struct entry *entry, uint64_t offset, uint64_t length); /* in order */
 
 int entry_compare_paths(const char *left, const char *right); /* tree order */
 bool entry_path_is_valid(const char *path);
 
-/* The entry as it stands in the tree stream: a varint length, then the fields. Decoding takes one whole entry from the
- * reader; false when short or not valid (the reader is then failed). */
+/*
+ * The entry as it stands in the tree stream:
+ *
+ *     entry     = varint length, then exactly so many bytes:
+ *     type        u8, one of enum entry_type
+ *     flags       u8, bits of enum entry_flag, no others
+ *     path        text, a valid path
+ *     mode        varint, at most 07777
+ *     uid, gid    varint each, at most 2^32 - 1
+ *     user, group text each; empty means no name
+ *     mtime       zigzag varint of the seconds, then varint nanoseconds below 10^9
+ *     ctime       likewise
+ *     device, inode, size   varint each
+ *     target      text, only of ENTRY_SYMLINK (not empty) and ENTRY_HARDLINK (a valid path that sorts before this one)
+ *     major, minor  varint each, at most 2^32 - 1, only of ENTRY_CHARACTER and ENTRY_BLOCK
+ *     attributes  varint count, then for each: name as text (not empty), value as varint length and bytes; the names
+ *                 strictly ascending bytewise
+ *     ranges      only of ENTRY_FILE: varint count, then for each: varint gap since the end of the one before (the
+ *                 first: since 0), varint length. They end within `size`; no length is 0, but for a file that is one
+ *                 hole, whose only range is (size, 0)
+ *     content, chunks       varint each
+ *     digest      32 bytes
+ *
+ * varint is LEB128 in its shortest form; text is a varint length and bytes without NUL; a zigzag varint is the varint
+ * of (n << 1) ^ (n >> 63). A field that a type does not have is zero or NULL after decoding.
+ *
+ * Decoding takes one whole entry from the reader; false when short or not valid (the reader is then failed and the
+ * entry empty). What it takes, encodes to the same bytes again.
+ */
 void entry_encode(const struct entry *entry, struct buffer *out);
 bool entry_decode(struct entry *entry, struct reader *reader);
 
