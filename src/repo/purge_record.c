@@ -1,0 +1,183 @@
+#include "purge_internal.h"
+#include <inttypes.h>
+#include <muniment/repo/record.h>
+#include <muniment/util/hex.h>
+#include <muniment/util/memory.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PACK_LINE_SIZE = 32 + 8 + 1, LOAD_ATTEMPTS = 16 };
+
+void purge_record_release(struct purge_record *record) {
+    free(record->packs);
+    *record = (struct purge_record){ 0 };
+}
+
+/* Where the pack stands, or would. */
+static size_t position(const struct purge_record *record, const uint8_t pack[32]) {
+    size_t low = 0, high = record->count;
+
+    /* Names mostly come sorted: look at the end first. */
+    if (high > 0 && memcmp(record->packs[high - 1].pack, pack, 32) < 0)
+        return high;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (memcmp(record->packs[middle].pack, pack, 32) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct purge_pack *purge_record_find(const struct purge_record *record, const uint8_t pack[32]) {
+    size_t at = position(record, pack);
+    if (at < record->count && memcmp(record->packs[at].pack, pack, 32) == 0)
+        return &record->packs[at];
+    return NULL;
+}
+
+struct purge_pack *purge_record_add(struct purge_record *record, const uint8_t pack[32]) {
+    size_t at = position(record, pack);
+    if (at < record->count && memcmp(record->packs[at].pack, pack, 32) == 0)
+        return &record->packs[at];
+
+    record->packs = mem_grow(record->packs, &record->capacity, record->count + 1, sizeof *record->packs);
+    memmove(record->packs + at + 1, record->packs + at, (record->count - at) * sizeof *record->packs);
+    record->count++;
+    record->packs[at] = (struct purge_pack){ 0 };
+    memcpy(record->packs[at].pack, pack, 32);
+    return &record->packs[at];
+}
+
+void purge_record_encode(const struct purge_record *record, struct buffer *out) {
+    buffer_put_u64(out, record->epoch);
+    buffer_put_i64(out, record->written);
+    buffer_put_varint(out, record->count);
+    for (size_t i = 0; i < record->count; i++) {
+        buffer_put(out, record->packs[i].pack, 32);
+        buffer_put_i64(out, record->packs[i].deadline);
+        buffer_put_u8(out, record->packs[i].condemned);
+    }
+}
+
+static const char *last_component(const char *name) {
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
+}
+
+static bool decode(struct purge_record *record, struct reader *reader) {
+    record->epoch = reader_u64(reader);
+    record->written = reader_i64(reader);
+    uint64_t count = reader_varint(reader);
+    if (reader->failed || count != reader->left / PACK_LINE_SIZE)
+        return false;
+
+    record->packs = mem_array(count ? count : 1, sizeof *record->packs);
+    record->capacity = count ? count : 1;
+    for (; record->count < count; record->count++) {
+        struct purge_pack *pack = &record->packs[record->count];
+        reader_copy(reader, pack->pack, sizeof pack->pack);
+        pack->deadline = reader_i64(reader);
+        uint8_t condemned = reader_u8(reader);
+        if (reader->failed || condemned > 1 || pack->deadline < 0)
+            return false;
+        pack->condemned = condemned;
+        if (record->count > 0 && memcmp(pack[-1].pack, pack->pack, sizeof pack->pack) >= 0)
+            return false;
+    }
+    return true;
+}
+
+int purge_record_decode(struct purge_record *record, const void *payload, size_t length, const char *name,
+                        struct err *err) {
+    *record = (struct purge_record){ 0 };
+    struct reader reader;
+    reader_init(&reader, payload, length);
+    if (!decode(record, &reader)) {
+        err_set(err, ERR_CORRUPT, "%s: the purge record is malformed", name);
+        goto failed;
+    }
+    if (reader_finish(&reader, name, err) < 0)
+        goto failed;
+
+    char epoch[18];
+    const char *leaf = last_component(name);
+    snprintf(epoch, sizeof epoch, "%016" PRIx64 "-", record->epoch);
+    if (strlen(leaf) != PURGE_NAME_SIZE - 1 || strncmp(leaf, epoch, 17) != 0) {
+        err_set(err, ERR_CORRUPT, "%s: the purge record stands under the name of another", name);
+        goto failed;
+    }
+    memcpy(record->name, leaf, PURGE_NAME_SIZE);
+    return 0;
+
+failed:
+    purge_record_release(record);
+    return -1;
+}
+
+int purge_record_load(struct repo *repo, const char *name, struct purge_record *record, struct err *err) {
+    struct buffer payload = { 0 };
+    *record = (struct purge_record){ 0 };
+    int result = record_load(repo, RECORD_PURGE, name, PURGE_RECORD_MAX, &payload, NULL, err);
+    if (result == 0)
+        result = purge_record_decode(record, payload.data, payload.length, name, err);
+    buffer_release(&payload);
+    return result;
+}
+
+int purge_record_store(struct repo *repo, struct purge_record *record, struct err *err) {
+    if (!repo->keys->can_sign)
+        return err_set(err, ERR_KEY, "writing a purge record takes a write key");
+
+    struct buffer payload = { 0 }, object = { 0 };
+    uint8_t hash[32];
+    purge_record_encode(record, &payload);
+    record_seal(repo->keys, RECORD_PURGE, payload.data, payload.length, &object, hash);
+
+    char name[REPO_NAME_MAX], hash_text[65];
+    hex_encode(hash_text, hash, sizeof hash);
+    snprintf(record->name, sizeof record->name, "%016" PRIx64 "-%s", record->epoch, hash_text);
+    int result = store_put(repo->store, repo_name(repo, name, "purges", record->name), object.data, object.length, err);
+    if (result < 0)
+        err_wrap(err, "store a purge record");
+    buffer_release(&payload);
+    buffer_release(&object);
+    return result;
+}
+
+void purge_records_release(struct purge_records *records) {
+    for (size_t i = 0; i < records->count; i++)
+        purge_record_release(&records->items[i]);
+    free(records->items);
+    *records = (struct purge_records){ 0 };
+}
+
+static int load_listed(struct repo *repo, struct purge_records *records, struct err *err) {
+    char folder[REPO_NAME_MAX];
+    struct store_names names = { 0 };
+    if (store_names_load(repo->store, repo_folder(repo, folder, "purges"), &names, err) < 0)
+        return -1;
+
+    int result = 0;
+    records->items = mem_array(names.count ? names.count : 1, sizeof *records->items);
+    for (size_t i = 0; i < names.count && result == 0; i++) {
+        result = purge_record_load(repo, names.items[i].name, &records->items[records->count], err);
+        if (result == 0)
+            records->count++;
+    }
+    store_names_release(&names);
+    return result;
+}
+
+int purge_records_load(struct repo *repo, struct purge_records *records, struct err *err) {
+    *records = (struct purge_records){ 0 };
+    for (int attempt = 1; load_listed(repo, records, err) < 0; attempt++) {
+        purge_records_release(records);
+        if (err->code != ERR_NOT_FOUND || attempt == LOAD_ATTEMPTS)
+            return err_wrap(err, "load the purge records");
+        err_clear(err);
+    }
+    return 0;
+}
