@@ -8,21 +8,7 @@
 #ifndef MUNIMENT_REPO_HEAD_H
 #define MUNIMENT_REPO_HEAD_H
 
-#include <muniment/repo/index.h>
-#include <muniment/repo/repo.h>
-#include <muniment/repo/slot.h>
-
-/*
- * Root of a reference stream. The stream is a sequence of extents (EXTENT_SIZE bytes each): first those of the data in
- * tree order, then those of the tree itself. With depth 0 `root` lists the SECTION_INDEX slots whose chunks,
- * concatenated, are the stream. With depth d > 0 they concatenate to the extents of a stream of depth d - 1.
- */
-struct references {
-    uint8_t depth; /* at most 3 */
-    struct extents root;
-    uint64_t data_extents; /* how many of the stream's extents are data */
-    uint64_t tree_extents; /* how many, after those, are the tree */
-};
+#include <muniment/repo/references.h>
 
 enum outcome {
     OUTCOME_COMPLETE = 1,
@@ -104,20 +90,5 @@ int heads_find(const struct heads *heads, const char *which, const struct head *
 
 /* The short id that people use: the first 8 digits of the hash. 9 bytes. */
 char *head_short_name(const char *name, char short_name[9]);
-
-/* --- what a head refers to ---------------------------------------------------------------------------------------- */
-
-enum extent_role {
-    EXTENT_REFERENCES, /* chunks of the reference stream itself (every depth) */
-    EXTENT_DATA,
-    EXTENT_TREE,
-};
-
-typedef int references_each(void *context, const struct extent *extent, enum extent_role role, struct err *err);
-
-/* Every extent that this source of a snapshot needs: the stream's own chunks, then data, then tree, each in order.
- * Needs only the write key. Memory does not grow with the stream. */
-int references_walk(struct repo *repo, struct index *index, const struct references *references, references_each *each,
-                    void *context, struct err *err) MUST_CHECK;
 
 #endif

@@ -14,6 +14,7 @@ void *mem_alloc(size_t size);                              /* uninitialised */
 void *mem_zalloc(size_t size);                             /* zeroed */
 void *mem_array(size_t count, size_t size);                /* zeroed; exits when count * size overflows */
 void *mem_resize(void *memory, size_t count, size_t size); /* keeps the old content; new bytes uninitialised */
+void *mem_require(void *memory);                           /* what a library allocated; exits when it is NULL */
 char *mem_string(const char *text);                        /* a copy; NULL stays NULL */
 char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
