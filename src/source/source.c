@@ -1,0 +1,60 @@
+/* What the sources share: getting bytes into a sink. */
+
+#include <errno.h>
+#include <muniment/source/source.h>
+#include <muniment/util/interrupt.h>
+#include <string.h>
+#include <unistd.h>
+
+int source_copy(struct source_sink *sink, int fd, uint64_t *bytes, struct err *err) {
+    uint64_t copied = 0;
+
+    for (;;) {
+        void *data;
+        size_t length;
+        if (interrupt_check(err) != 0 || sink->space(sink->context, &data, &length, err) != 0) {
+            return -1;
+        }
+
+        /* A signal ends the wait, and the check above says whether it was one to stop. */
+        const ssize_t got = read(fd, data, length);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return err_set(err, ERR_SOURCE, "read: %s", strerror(errno));
+        }
+        if (got == 0) {
+            break;
+        }
+        if (sink->fill(sink->context, (size_t)got, err) != 0) {
+            return -1;
+        }
+        copied += (uint64_t)got;
+    }
+
+    if (bytes != NULL) {
+        *bytes = copied;
+    }
+    return 0;
+}
+
+int source_put(struct source_sink *sink, const struct entry *entry, const void *data, size_t length, struct err *err) {
+    const uint8_t *at = data;
+
+    while (length > 0) {
+        void *space;
+        size_t room;
+        if (sink->space(sink->context, &space, &room, err) != 0) {
+            return -1;
+        }
+        const size_t part = length < room ? length : room;
+        memcpy(space, at, part);
+        if (sink->fill(sink->context, part, err) != 0) {
+            return -1;
+        }
+        at += part;
+        length -= part;
+    }
+    return sink->end(sink->context, entry, err);
+}
