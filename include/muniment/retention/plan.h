@@ -6,14 +6,16 @@
  *  2. max_age: a snapshot expires early enough that its deadline (start + max_age) is met with one missed night: at
  *     deadline - plan_slack(). The deadline at birth binds: lengthening the policy later never moves it.
  *  3. The newest complete snapshot is not ended by the calendar unless `strict`; past its deadline it is kept with a
- * reason that says so.
+ *     reason that says so.
  *  4. Tiers. A snapshot takes a tier when it is the first complete one of its period (day, ISO week, month, year, in
- * the policy's time zone). Each tier keeps its newest N periods that have a complete snapshot, counted alone, so that a
- * gap thins out nothing.
+ *     the policy's time zone). Each tier keeps its newest N periods that have a complete snapshot, counted alone, so
+ *     that a gap thins out nothing. What rule 2 ends takes no tier. With no tier configured at all, complete snapshots
+ *     stay until rule 2 ends them.
  *  5. A partial snapshot never takes a tier, and stays until the next complete one of that set is there (or rule 2).
  *     A complete one that is not the first of its day stays until its day is over.
- *  6. Guard: tiers expire nothing (rule 2 still does) while the newest complete snapshot is stale, much smaller than
- * those before it, or lost units.
+ *  6. Guard: tiers expire nothing (rule 2 still does) while the newest complete snapshot is stale (older than one and
+ *     a half intervals), much smaller than those before it (less than half the median of up to seven), or lost units
+ *     (has fewer than any of up to seven). So a change that is meant is accepted after a week.
  */
 #ifndef MUNIMENT_RETENTION_PLAN_H
 #define MUNIMENT_RETENTION_PLAN_H
@@ -81,15 +83,15 @@ int64_t plan_deadline(const struct policy *policy, int64_t when);
 /* Numbers a policy comes to: the oldest age tiers can reach in seconds without and with the cap, and how many of each
  * tier are effective. */
 struct policy_reach {
-    int64_t tiers_reach;     /* by tiers alone */
-    int64_t oldest_age;      /* with max_age */
+    int64_t tiers_reach;     /* by tiers alone: age at the last nightly run that keeps it; -1: unbounded */
+    int64_t oldest_age;      /* with max_age; -1: unbounded */
     int64_t erasure_horizon; /* a row deleted today is in no backup after this many seconds (assumes nightly runs); -1:
                                 unbounded */
     uint32_t daily_effective, weekly_effective, monthly_effective, yearly_effective;
 };
 void plan_reach(const struct policy *policy, struct policy_reach *reach);
 
-/* Warnings a policy deserves ("monthly: 6 configured, 4 effective, limited by max_age = 90 d"), a line each, appended.
+/* Warnings a policy deserves ("monthly: 6 configured, 3 effective, limited by max_age = 90 d"), a line each, appended.
  */
 void plan_describe(const struct policy *policy, struct buffer *lines);
 
@@ -103,11 +105,12 @@ struct simulation_night {
     int64_t when;
     bool missed;
     const struct plan_snapshot *snapshots;
-    const struct plan_verdict *verdicts; /* after the night; those that expire are marked and are gone the next night */
+    const struct plan_verdict *verdicts; /* after the night; those that expire are marked and are gone the next night
+                                            (on a missed night nothing runs, so all are kept) */
     size_t count;
 };
 struct simulation_result {
-    int64_t oldest_age; /* the greatest age that any snapshot reached before it went */
+    int64_t oldest_age; /* the greatest age that a snapshot had on a night that kept it */
     int oldest_day;
     size_t most_snapshots;
 };
