@@ -100,7 +100,6 @@ static int ring_start(struct error_ring *ring, int fd, struct err *err) {
     ring->stop = eventfd(0, EFD_CLOEXEC);
     if (ring->stop < 0)
         return err_sys(err, "create an eventfd");
-    pthread_mutex_init(&ring->mutex, NULL);
 
     /* Signals are for the threads that look at the interrupt flag. */
     sigfillset(&all);
@@ -109,7 +108,6 @@ static int ring_start(struct error_ring *ring, int fd, struct err *err) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed != 0) {
         close_descriptor(&ring->stop);
-        pthread_mutex_destroy(&ring->mutex);
         errno = failed;
         return err_sys(err, "start a thread");
     }
@@ -283,6 +281,7 @@ int process_start(const struct process_options *options, struct process **proces
     new->name = mem_string(last_component(options->arguments[0]));
     new->input = new->output = new->pidfd = new->errors.stop = new->errors.fd = -1;
     new->reaped = true; /* until there is a child */
+    pthread_mutex_init(&new->errors.mutex, NULL);
 
     nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (nothing < 0) {
@@ -456,6 +455,7 @@ void process_free(struct process *process) {
     if (!process->reaped)
         terminate(process);
     close_descriptor(&process->pidfd);
+    pthread_mutex_destroy(&process->errors.mutex);
     free(process->name);
     free(process);
 }
