@@ -3,7 +3,8 @@
  *
  * A function that can fail returns 0 or -1 and takes `struct err *err` as its last parameter. The place where
  * the failure happened sets the code and the message once; every caller that knows more prepends its own
- * context with err_wrap(). The code is never replaced, so the exit status tells the cause.
+ * context with err_wrap(). The code is never replaced, so the exit status tells the cause. Where the cause does not
+ * matter `err` may be NULL.
  *
  * The finished message reads from the outside in:
  *     snapshot 'app': store pack: write '/backup/.tmp-4f2a': No space left on device

@@ -1,6 +1,7 @@
 /*
- * Patterns over paths and names, as backup users know them: `*` any bytes but '/', `**` any bytes, `?` one byte but
- * '/', `[a-z]` and `[!a-z]` classes, `\` takes the next byte literally.
+ * Patterns over paths and names, as backup users know them: `*` any bytes but '/', `**` any bytes, a component `**`
+ * followed by '/' any number of folders or none, `?` one byte but '/', `[a-z]` and `[!a-z]` one byte of a class but
+ * '/', `\` takes the next byte literally. A '[' that nothing closes is literal.
  */
 #ifndef MUNIMENT_UTIL_PATTERN_H
 #define MUNIMENT_UTIL_PATTERN_H
@@ -12,7 +13,7 @@
 bool pattern_match(const char *pattern, const char *text);
 
 /* A pattern with a '/' in it is matched against the whole path (a leading '/' is dropped on both sides); one without
- * against the last component. */
+ * against the last component. A '/' at the end of a pattern is ignored. */
 bool pattern_match_path(const char *pattern, const char *path);
 
 /* True when any of `count` patterns matches the path. */

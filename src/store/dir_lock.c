@@ -1,0 +1,110 @@
+#include "dir_internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <muniment/util/clock.h>
+#include <muniment/util/interrupt.h>
+#include <muniment/util/memory.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    HOLDER_MAX = 128,
+    HOST_MAX = 64,
+    RETRY_INTERVAL = 100 * 1000 * 1000, /* ns between two tries while waiting */
+};
+
+struct dir_lock {
+    struct store_lock base;
+    int fd;
+};
+
+/* "<folder>/<leaf>" to "<folder>/.lock-<leaf>". */
+static char *lock_path(const char *name) {
+    const char *slash = strrchr(name, '/');
+    const char *leaf = slash != NULL ? slash + 1 : name;
+
+    return mem_format("%.*s.lock-%s", (int)(leaf - name), name, leaf);
+}
+
+/* Who has it, for the message of those who wait. The lock is the flock; this text is only a courtesy. */
+static void write_holder(int fd) {
+    char host[HOST_MAX] = "", holder[HOLDER_MAX];
+
+    if (gethostname(host, sizeof host - 1) < 0)
+        host[0] = '\0';
+    const int length = snprintf(holder, sizeof holder, "process %ld on %s\n", (long)getpid(), host);
+    if (ftruncate(fd, 0) == 0 && length > 0 && pwrite(fd, holder, (size_t)length, 0) < 0)
+        return;
+}
+
+static void read_holder(int fd, char holder[HOLDER_MAX]) {
+    const ssize_t got = pread(fd, holder, HOLDER_MAX - 1, 0);
+
+    holder[got > 0 ? got : 0] = '\0';
+    holder[strcspn(holder, "\n")] = '\0';
+    if (holder[0] == '\0')
+        strcpy(holder, "another process");
+}
+
+/* 0 when the lock is ours. */
+static int wait_for_lock(struct dir_store *dir, const char *name, int fd, int64_t wait, struct err *err) {
+    const struct timespec interval = { .tv_nsec = RETRY_INTERVAL };
+    const double end = clock_monotonic() + (double)wait;
+    char holder[HOLDER_MAX];
+
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return err_sys(err, "lock '%s' in '%s'", name, dir->base.label);
+        if (interrupt_check(err) < 0)
+            return err_wrap(err, "wait for the lock '%s' in '%s'", name, dir->base.label);
+        if (clock_monotonic() >= end) {
+            read_holder(fd, holder);
+            err_set(err, ERR_LOCKED, "%s holds the lock '%s' in '%s'", holder, name, dir->base.label);
+            return err_hint(err, "it is freed when that process ends; --lock-wait SECONDS waits for it");
+        }
+        nanosleep(&interval, NULL);
+    }
+    return 0;
+}
+
+int dir_lock_take(struct store *store, const char *name, int64_t wait, struct store_lock **lock, struct err *err) {
+    struct dir_store *dir = (struct dir_store *)store;
+    char *path = lock_path(name);
+    int fd = -1, result = -1;
+
+    if (dir_make_parents(dir, name, err) < 0)
+        goto out;
+    fd = openat(dir->root, path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, DIR_FILE_MODE);
+    if (fd < 0) {
+        err_sys(err, "open the lock '%s/%s'", dir->base.label, path);
+        dir_explain(dir, err);
+        goto out;
+    }
+    if (wait_for_lock(dir, name, fd, wait, err) < 0)
+        goto out;
+    write_holder(fd);
+
+    struct dir_lock *taken = mem_zalloc(sizeof *taken);
+    taken->base.store = store;
+    taken->fd = fd;
+    fd = -1;
+    *lock = &taken->base;
+    result = 0;
+
+out:
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return result;
+}
+
+void dir_lock_release(struct store_lock *base) {
+    struct dir_lock *lock = (struct dir_lock *)base;
+
+    close(lock->fd);
+    free(lock);
+}

@@ -1,0 +1,46 @@
+/*
+ * What a kind of store implements. store.c checks names and arguments before it calls, so an implementation only ever
+ * sees valid object names. Contracts are those of muniment/store/store.h.
+ */
+#ifndef MUNIMENT_STORE_INTERNAL_H
+#define MUNIMENT_STORE_INTERNAL_H
+
+#include <muniment/store/store.h>
+
+struct store_ops {
+    void (*close)(struct store *store);
+    int (*put)(struct store *store, const char *name, const void *data, size_t length, struct err *err);
+    int (*upload_begin)(struct store *store, struct store_upload **upload, struct err *err);
+    int (*upload_write)(struct store_upload *upload, const void *data, size_t length, struct err *err);
+    int (*upload_commit)(struct store_upload *upload, const char *name, struct err *err); /* frees */
+    void (*upload_abort)(struct store_upload *upload);                                    /* frees */
+    int (*get)(struct store *store, const char *name, size_t max, struct buffer *out, struct err *err);
+    int (*get_range)(struct store *store, const char *name, uint64_t offset, void *to, size_t length, struct err *err);
+    int (*stat)(struct store *store, const char *name, uint64_t *size, int64_t *modified, struct err *err);
+    int (*list)(struct store *store, const char *prefix, store_each *each, void *context, struct err *err);
+    int (*remove)(struct store *store, const char *name, struct err *err);
+    int (*lock_take)(struct store *store, const char *name, int64_t wait, struct store_lock **lock, struct err *err);
+    void (*lock_release)(struct store_lock *lock); /* frees */
+    bool lock_is_global;
+};
+
+/* The first member of what each kind keeps. The kind fills in `ops` and `label`, and frees both in close. */
+struct store {
+    const struct store_ops *ops;
+    char *label;
+};
+
+struct store_upload {
+    struct store *store;
+};
+
+struct store_lock {
+    struct store *store;
+};
+
+/* True for a name that may be an object's. `length` bytes of it are looked at. */
+bool store_name_is_valid(const char *name, size_t length);
+
+int dir_store_open(const struct store_address *address, bool create, struct store **store, struct err *err) MUST_CHECK;
+
+#endif
