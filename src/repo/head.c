@@ -14,6 +14,7 @@ enum {
     SOURCES_MAX = 65536,
     DEPTH_MAX = 3,
     TIERS_ALL = 15,
+    SOURCE_SIZE_LEAST = 61, /* bytes of a source whose every list and text is empty */
 };
 
 const char *outcome_text(enum outcome outcome) {
@@ -220,7 +221,7 @@ static void decode(struct head *head, struct reader *reader) {
     head->hostname = reader_text(reader, NAME_TEXT_MAX);
     head->tool = reader_text(reader, NAME_TEXT_MAX);
 
-    size_t count = read_count(reader, 64);
+    size_t count = read_count(reader, SOURCE_SIZE_LEAST);
     if (head->tiers > TIERS_ALL || count > SOURCES_MAX)
         reader->failed = true;
     if (reader->failed)

@@ -1,10 +1,14 @@
 /*
  * Sessions: how a capture and a purge live side by side.
  *
- * A capture puts a session object before it reads the index, and from the index it leaves out packs that a purge has
- * condemned. A purge condemns first and lists sessions afterwards. So every capture that may refer to a condemned pack
- * is seen by the purge, which waits for its end, lists the heads again and spares what they refer to. (The model
+ * A capture puts a session object, then loads what is condemned, and only then the index, from which it leaves out the
+ * condemned packs. A purge condemns first and lists sessions afterwards. So every capture that may refer to a condemned
+ * pack is seen by the purge, which waits for its end, lists the heads again and spares what they refer to. (The model
  * in tests/model/ checks this with spin.)
+ *
+ * The order of a capture's two loads matters: a purge record is removed only after the index without its packs is in
+ * place, so whoever misses the record finds that index. The other way round, an old index could be followed by a list
+ * of records from which the one about its packs has just gone.
  *
  * A session has a hard end: the capture refuses to commit past it (by a clock that counts sleep), and a purge
  * ignores the session after it plus a margin, by the store's clock. So a machine that died can only delay a purge.
@@ -35,7 +39,8 @@ void session_end(struct session *session);
 
 /* --- the purge's side --- */
 
-/* What a purge has condemned and not yet destroyed: the union over all purge records. Sorted pack names. */
+/* What a purge has condemned and not yet destroyed: the union over all purge records. Sorted pack names. A capture loads
+ * it before the index. */
 struct condemned {
     uint8_t (*packs)[32];
     size_t count;
