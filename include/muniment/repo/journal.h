@@ -1,8 +1,9 @@
 /*
  * The journal: every decision about what is kept, in signed, hash-chained segments that anyone can read.
  *
- * `<set>/journal/<host>-<number>-<sha256>`, RECORD_JOURNAL. Each writer has its own chain (host = first 16 digits of
- * its public key), because without conditional PUT two hosts could not agree on one. Payload, text:
+ * `<set>/journal/<host>-<number>-<sha256>`, RECORD_JOURNAL, the number of ten digits. Each writer has its own chain
+ * (host = first 16 digits of its public key), because without conditional PUT two hosts could not agree on one.
+ * Payload, text:
  *
  *     muniment journal 1
  *     set <set id>

@@ -39,8 +39,8 @@ void session_end(struct session *session);
 
 /* --- the purge's side --- */
 
-/* What a purge has condemned and not yet destroyed: the union over all purge records. Sorted pack names. A capture loads
- * it before the index. */
+/* What a purge has condemned and not yet destroyed: the union over all purge records. Sorted pack names. A capture
+ * loads it before the index. */
 struct condemned {
     uint8_t (*packs)[32];
     size_t count;
