@@ -368,7 +368,6 @@ void fetch_free(struct fetch *fetch) {
             free(section);
         }
     for (size_t i = 0; i < fetch->job_count; i++) {
-        sodium_memzero(fetch->jobs[i].plain, JOB_PLAIN + CHUNK_MAX);
         free(fetch->jobs[i].plain);
         free(fetch->jobs[i].chunks);
         buffer_release(&fetch->jobs[i].ciphertext);

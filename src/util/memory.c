@@ -21,18 +21,18 @@ static size_t multiply(size_t count, size_t size) {
     return product;
 }
 
-static void *or_exit(void *memory) {
+void *mem_require(void *memory) {
     if (memory == NULL)
         out_of_memory();
     return memory;
 }
 
 void *mem_alloc(size_t size) {
-    return or_exit(malloc(size > 0 ? size : 1));
+    return mem_require(malloc(size > 0 ? size : 1));
 }
 
 void *mem_zalloc(size_t size) {
-    return or_exit(calloc(1, size > 0 ? size : 1));
+    return mem_require(calloc(1, size > 0 ? size : 1));
 }
 
 void *mem_array(size_t count, size_t size) {
@@ -41,11 +41,11 @@ void *mem_array(size_t count, size_t size) {
 
 void *mem_resize(void *memory, size_t count, size_t size) {
     const size_t bytes = multiply(count, size);
-    return or_exit(realloc(memory, bytes > 0 ? bytes : 1));
+    return mem_require(realloc(memory, bytes > 0 ? bytes : 1));
 }
 
 char *mem_string(const char *text) {
-    return text != NULL ? or_exit(strdup(text)) : NULL;
+    return text != NULL ? mem_require(strdup(text)) : NULL;
 }
 
 char *mem_format(const char *format, ...) {

@@ -1,0 +1,251 @@
+#include "capture_internal.h"
+#include <muniment/repo/journal.h>
+#include <muniment/util/clock.h>
+#include <muniment/util/file.h>
+#include <muniment/util/memory.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A capture on its way. */
+struct capture {
+    struct repo *repo;
+    const struct capture_options *options;
+    struct head *head;
+    struct calendar *calendar;
+    struct session *session;
+    struct index *index;
+    struct condemned condemned;
+    struct heads earlier;
+    struct depot *depot;
+    struct captured_source **captured; /* one a source; NULL: not captured */
+    bool heal; /* a capture died before this one, perhaps between its commit and its line in the journal */
+};
+
+static void begin_head(struct capture *capture) {
+    const struct capture_options *options = capture->options;
+    struct head *head = capture->head;
+    char hostname[256] = "";
+    gethostname(hostname, sizeof hostname - 1);
+
+    *head = (struct head){ 0 };
+    head->hostname = mem_string(hostname);
+    head->tool = mem_string(MUNIMENT_VERSION);
+    head->sources = mem_array(options->source_count, sizeof *head->sources);
+    head->source_count = options->source_count;
+    for (size_t i = 0; i < options->source_count; i++) {
+        head->sources[i].name = mem_string(options->sources[i].name);
+        head->sources[i].kind = mem_string(options->sources[i].kind->name);
+    }
+}
+
+/* Asks every source what would make it fail, before anything is stored. When all would, the first reason is the
+ * error. */
+static int preflight(struct capture *capture, struct err *err) {
+    struct head *head = capture->head;
+    struct err first = { 0 };
+    size_t failed = 0;
+    for (size_t i = 0; i < head->source_count; i++) {
+        const struct source *source = &capture->options->sources[i];
+        struct err why = { 0 };
+        if (source->kind->preflight(source, capture->repo->log, &why) == 0)
+            continue;
+        if (why.code == ERR_INTERRUPTED) {
+            *err = why;
+            return -1;
+        }
+        err_wrap(&why, "source '%s'", source->name);
+        log_error(capture->repo->log, "%s%s%s", why.message, why.hint[0] ? "; " : "", why.hint);
+        head->sources[i].started = head->sources[i].finished = clock_now();
+        capture_source_failed(&head->sources[i], &why);
+        if (failed++ == 0)
+            first = why;
+    }
+    if (failed == 0 || failed < head->source_count)
+        return 0;
+    *err = first;
+    return -1;
+}
+
+/* The order matters: session, condemned packs, index (see muniment/repo/session.h). */
+static int begin_session(struct capture *capture, struct err *err) {
+    struct repo *repo = capture->repo;
+    const struct capture_options *options = capture->options;
+    struct store_names sessions = { 0 };
+    char folder[REPO_NAME_MAX];
+
+    if (store_names_load(repo->store, repo_folder(repo, folder, "sessions"), &sessions, err) < 0)
+        return -1;
+    capture->heal = sessions.count > 0;
+    store_names_release(&sessions);
+
+    if (session_begin(repo, options->lock_wait, options->session_length ? options->session_length : SESSION_LENGTH,
+                      &capture->session, err) < 0)
+        return -1;
+    capture->index = index_new();
+    if (condemned_load(repo, &capture->condemned, err) < 0 || index_load(capture->index, repo, err) < 0 ||
+        heads_load(repo, &capture->earlier, err) < 0)
+        return -1;
+    capture->depot = depot_new(repo, capture->index, &capture->condemned);
+    capture->head->started = options->started ? options->started : clock_now();
+    return 0;
+}
+
+static int capture_sources(struct capture *capture, struct err *err) {
+    struct head *head = capture->head;
+    size_t whole = 0, kept = 0;
+    for (size_t i = 0; i < head->source_count; i++) {
+        struct head_source *described = &head->sources[i];
+        if (described->outcome == OUTCOME_FAILED)
+            continue; /* its preflight said so */
+        if (capture_source(capture->repo, capture->depot, capture->options, &capture->options->sources[i], described,
+                           &capture->captured[i], err) < 0)
+            return -1;
+        whole += described->outcome == OUTCOME_COMPLETE;
+        kept += described->outcome != OUTCOME_FAILED;
+    }
+    if (kept == 0) {
+        const struct head_source *first = &head->sources[0];
+        return err_set(err, ERR_SOURCE, "no source could be captured: source '%s': %s", first->name,
+                       first->trouble_count ? first->troubles[0] : "no reason was given");
+    }
+    head->outcome = whole == head->source_count ? OUTCOME_COMPLETE : OUTCOME_PARTIAL;
+    return 0;
+}
+
+/* Tiers and deadline are decided at birth and never move afterwards. */
+static void decide_life(struct capture *capture, double began) {
+    const struct policy *policy = capture->options->policy;
+    struct head *head = capture->head;
+    struct plan_snapshot *earlier = mem_array(capture->earlier.count, sizeof *earlier);
+    for (size_t i = 0; i < capture->earlier.count; i++) {
+        earlier[i].started = capture->earlier.items[i].started;
+        earlier[i].complete = capture->earlier.items[i].outcome == OUTCOME_COMPLETE;
+    }
+    if (head->outcome == OUTCOME_COMPLETE)
+        head->tiers = plan_birth_tiers(capture->calendar, policy, earlier, capture->earlier.count, head->started);
+    head->deadline = plan_deadline(policy, head->started);
+    head->finished = head->started + (int64_t)(clock_monotonic() - began);
+    free(earlier);
+}
+
+/* --- the journal -------------------------------------------------------------------------------------------------- */
+
+static void journal_captured(struct journal_batch *batch, const struct head *head) {
+    char started[CLOCK_TEXT], deadline[CLOCK_TEXT], tiers[8];
+    snprintf(tiers, sizeof tiers, "%u", head->tiers);
+    journal_add(batch, clock_now(), "captured", "snapshot", head->name, "outcome", outcome_text(head->outcome),
+                "started", clock_format(started, head->started), "deadline",
+                head->deadline ? clock_format(deadline, head->deadline) : "none", "tiers", tiers, NULL);
+}
+
+struct known_heads {
+    const struct heads *heads;
+    bool *known;
+};
+
+static int note_known(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
+    (void)segment, (void)err;
+    struct known_heads *known = context;
+    const char *name = strcmp(entry->event, "captured") == 0 ? journal_field(entry, "snapshot") : NULL;
+    for (size_t i = 0; name && i < known->heads->count; i++)
+        if (strcmp(known->heads->items[i].name, name) == 0)
+            known->known[i] = true;
+    return 0;
+}
+
+/* Snapshots whose capture died before it could write them into the journal. */
+static int journal_missed(struct capture *capture, struct journal_batch *batch, struct err *err) {
+    const struct heads *heads = &capture->earlier;
+    if (!capture->heal || heads->count == 0)
+        return 0;
+    struct known_heads known = { heads, mem_array(heads->count, sizeof(bool)) };
+    int result = journal_walk(capture->repo, note_known, &known, err);
+    for (size_t i = 0; i < heads->count && result == 0; i++)
+        if (!known.known[i])
+            journal_captured(batch, &heads->items[i]);
+    free(known.known);
+    return result;
+}
+
+/* A refusal is worth a line, but must not hide its own reason. */
+static void journal_refused(struct capture *capture, const struct err *why) {
+    struct journal_batch batch = { 0 };
+    struct err ignored = { 0 };
+    char status[8];
+    snprintf(status, sizeof status, "%d", err_exit_status(why->code));
+    journal_add(&batch, clock_now(), "refused", "source", "all", "status", status, NULL);
+    if (journal_append(capture->repo, &batch, &ignored) < 0)
+        log_warning(capture->repo->log, "the journal could not take down the refusal: %s", ignored.message);
+    journal_batch_release(&batch);
+}
+
+/* --- commit ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Packs, index, head, journal, memory: durable in this order. */
+static int commit(struct capture *capture, double began, struct err *err) {
+    struct journal_batch batch = { 0 };
+    int result = -1;
+
+    if (depot_finish(capture->depot, err) < 0)
+        goto out;
+    decide_life(capture, began);
+    if (journal_missed(capture, &batch, err) < 0 || session_check(capture->session, err) < 0 ||
+        head_commit(capture->repo, capture->head, err) < 0)
+        goto out;
+
+    /* From here on the snapshot exists, and nothing may say otherwise. */
+    journal_captured(&batch, capture->head);
+    struct err late = { 0 };
+    if (journal_append(capture->repo, &batch, &late) < 0)
+        log_warning(capture->repo->log, "the snapshot is stored, but not in the journal: %s", late.message);
+    for (size_t i = 0; i < capture->head->source_count; i++) {
+        capture_source_remember(capture->captured[i]);
+        capture->captured[i] = NULL;
+    }
+    result = 0;
+out:
+    journal_batch_release(&batch);
+    return result;
+}
+
+static void release(struct capture *capture) {
+    for (size_t i = 0; i < capture->options->source_count; i++)
+        capture_source_forget(capture->captured[i]);
+    free(capture->captured);
+    depot_free(capture->depot);
+    heads_release(&capture->earlier);
+    index_free(capture->index);
+    condemned_release(&capture->condemned);
+    session_end(capture->session);
+    calendar_close(capture->calendar);
+}
+
+int capture_run(struct repo *repo, const struct capture_options *options, struct head *head, struct err *err) {
+    struct capture capture = { .repo = repo, .options = options, .head = head };
+    double began = clock_monotonic();
+    int result = -1;
+    capture.captured = mem_array(options->source_count, sizeof *capture.captured);
+    begin_head(&capture);
+
+    if (calendar_open(options->policy->timezone, &capture.calendar, err) < 0)
+        goto out;
+    if (options->state_folder && file_make_folders(options->state_folder, 0700, err) < 0)
+        goto out;
+    if (preflight(&capture, err) < 0)
+        goto refused;
+    if (begin_session(&capture, err) < 0)
+        goto out;
+    if (capture_sources(&capture, err) < 0)
+        goto refused;
+    result = commit(&capture, began, err);
+    goto out;
+
+refused:
+    journal_refused(&capture, err);
+out:
+    release(&capture);
+    return result;
+}

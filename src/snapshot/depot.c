@@ -1,0 +1,207 @@
+#include "depot_internal.h"
+#include <muniment/util/memory.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FINISH_QUEUE = 2,     /* full packs that wait for their fsync */
+    INDEX_SAVE_EVERY = 16 /* packs: what a killed run stored is then found again, but for the last few */
+};
+
+/* Packs of one kind being filled, one after another. */
+struct output {
+    struct pack_writer *writer;
+    bool begun[2]; /* of the current pack's sections, by section kind */
+    uint32_t section[2];
+};
+
+struct depot {
+    struct repo *repo;
+    struct dedup *data, *references;
+    struct output contents, metadata;
+
+    /* The finisher's. `fresh` is only touched by its thread, and after it has ended by depot_finish(). */
+    pthread_t finisher;
+    bool finishing;
+    pthread_mutex_t mutex;
+    pthread_cond_t given, taken;
+    struct pack_writer *queue[FINISH_QUEUE];
+    size_t queued;
+    bool last; /* nothing more is given */
+    bool failed;
+    struct err err;
+    struct index *fresh;
+    size_t saved;
+};
+
+static int finish_pack(struct depot *depot, struct pack_writer *writer, struct err *err) {
+    struct pack_table table = { 0 };
+    if (pack_writer_finish(writer, &table, err) < 0)
+        return -1;
+    index_add(depot->fresh, &table);
+    if (index_pack_count(depot->fresh) - depot->saved < INDEX_SAVE_EVERY)
+        return 0;
+    if (index_save(depot->fresh, depot->saved, depot->repo, err) < 0)
+        return -1;
+    depot->saved = index_pack_count(depot->fresh);
+    return 0;
+}
+
+static void *finisher(void *context) {
+    struct depot *depot = context;
+    pthread_mutex_lock(&depot->mutex);
+    for (;;) {
+        while (depot->queued == 0 && !depot->last)
+            pthread_cond_wait(&depot->given, &depot->mutex);
+        if (depot->queued == 0)
+            break;
+        struct pack_writer *writer = depot->queue[0];
+        depot->queue[0] = depot->queue[1];
+        depot->queued--;
+        bool failed = depot->failed;
+        pthread_cond_signal(&depot->taken);
+        pthread_mutex_unlock(&depot->mutex);
+
+        struct err err = { 0 };
+        if (failed)
+            pack_writer_abort(writer);
+        else if (finish_pack(depot, writer, &err) < 0)
+            failed = true;
+
+        pthread_mutex_lock(&depot->mutex);
+        if (failed && !depot->failed) {
+            depot->failed = true;
+            depot->err = err;
+        }
+    }
+    pthread_mutex_unlock(&depot->mutex);
+    return NULL;
+}
+
+struct depot *depot_new(struct repo *repo, const struct index *index, const struct condemned *condemned) {
+    struct depot *depot = mem_zalloc(sizeof *depot);
+    depot->repo = repo;
+    depot->data = dedup_new(index, SECTION_DATA, (const uint8_t(*)[32])condemned->packs, condemned->count);
+    depot->references = dedup_new(index, SECTION_INDEX, (const uint8_t(*)[32])condemned->packs, condemned->count);
+    depot->fresh = index_new();
+    pthread_mutex_init(&depot->mutex, NULL);
+    pthread_cond_init(&depot->given, NULL);
+    pthread_cond_init(&depot->taken, NULL);
+    return depot;
+}
+
+static struct dedup *dedup_of(const struct depot *depot, enum depot_stream stream) {
+    return stream == DEPOT_REFERENCES ? depot->references : depot->data;
+}
+
+bool depot_has(struct depot *depot, enum depot_stream stream, const uint8_t id[CHUNK_ID_SIZE]) {
+    uint8_t birth[BIRTH_SIZE];
+    uint32_t number;
+    return dedup_find(dedup_of(depot, stream), id, birth, &number);
+}
+
+bool depot_has_extents(const struct depot *depot, const struct extents *extents) {
+    for (size_t i = 0; i < extents->count; i++)
+        if (!dedup_has_extent(depot->data, &extents->items[i]))
+            return false;
+    return true;
+}
+
+/* Hands the output's pack to the finisher, waiting while it is behind. */
+static int close_pack(struct depot *depot, struct output *output, struct err *err) {
+    if (!output->writer)
+        return 0;
+    if (!depot->finishing) {
+        if (pthread_create(&depot->finisher, NULL, finisher, depot) != 0)
+            return err_sys(err, "start the thread that finishes packs");
+        depot->finishing = true;
+    }
+    pthread_mutex_lock(&depot->mutex);
+    while (depot->queued == FINISH_QUEUE)
+        pthread_cond_wait(&depot->taken, &depot->mutex);
+    depot->queue[depot->queued++] = output->writer;
+    *output = (struct output){ 0 };
+    bool failed = depot->failed;
+    if (failed)
+        *err = depot->err;
+    pthread_cond_signal(&depot->given);
+    pthread_mutex_unlock(&depot->mutex);
+    return failed ? -1 : 0;
+}
+
+static int add_chunk(struct depot *depot, enum depot_stream stream, const struct depot_chunk *chunk,
+                     uint8_t birth[BIRTH_SIZE], uint32_t *number, uint64_t *stored, struct err *err) {
+    struct output *output = stream == DEPOT_DATA ? &depot->contents : &depot->metadata;
+    bool is_index = stream == DEPOT_REFERENCES;
+
+    if (!output->writer && pack_writer_new(depot->repo, &output->writer, err) < 0)
+        return -1;
+    if (!output->begun[is_index]) {
+        enum section_kind kind = is_index ? SECTION_INDEX : SECTION_DATA;
+        if (pack_writer_section(output->writer, kind, &output->section[is_index], err) < 0)
+            return -1;
+        output->begun[is_index] = true;
+    }
+    uint32_t section = output->section[is_index];
+    uint64_t before = pack_writer_size(output->writer);
+    if (pack_writer_add(output->writer, section, chunk->id, chunk->plain_length, chunk->codec, chunk->encoded,
+                        chunk->encoded_length, number, err) < 0)
+        return -1;
+    *stored += pack_writer_size(output->writer) - before;
+    memcpy(birth, pack_writer_table(output->writer)->sections[section].birth, BIRTH_SIZE);
+    dedup_add(dedup_of(depot, stream), chunk->id, birth, *number);
+
+    return pack_writer_size(output->writer) >= PACK_TARGET ? close_pack(depot, output, err) : 0;
+}
+
+int depot_put(struct depot *depot, enum depot_stream stream, const struct depot_chunk *chunk, uint8_t birth[BIRTH_SIZE],
+              uint32_t *number, uint64_t *stored, struct err *err) {
+    if (dedup_find(dedup_of(depot, stream), chunk->id, birth, number))
+        return 0;
+    return add_chunk(depot, stream, chunk, birth, number, stored, err);
+}
+
+static void stop_finisher(struct depot *depot) {
+    if (!depot->finishing)
+        return;
+    pthread_mutex_lock(&depot->mutex);
+    depot->last = true;
+    pthread_cond_signal(&depot->given);
+    pthread_mutex_unlock(&depot->mutex);
+    pthread_join(depot->finisher, NULL);
+    depot->finishing = false;
+    depot->last = false;
+}
+
+int depot_finish(struct depot *depot, struct err *err) {
+    if (close_pack(depot, &depot->contents, err) < 0 || close_pack(depot, &depot->metadata, err) < 0)
+        return -1;
+    stop_finisher(depot);
+    if (depot->failed) {
+        *err = depot->err;
+        return -1;
+    }
+    if (index_save(depot->fresh, depot->saved, depot->repo, err) < 0)
+        return -1;
+    depot->saved = index_pack_count(depot->fresh);
+    return 0;
+}
+
+void depot_free(struct depot *depot) {
+    if (!depot)
+        return;
+    pthread_mutex_lock(&depot->mutex);
+    depot->failed = true;
+    pthread_mutex_unlock(&depot->mutex);
+    stop_finisher(depot);
+    pack_writer_abort(depot->contents.writer);
+    pack_writer_abort(depot->metadata.writer);
+    dedup_free(depot->data);
+    dedup_free(depot->references);
+    index_free(depot->fresh);
+    pthread_mutex_destroy(&depot->mutex);
+    pthread_cond_destroy(&depot->given);
+    pthread_cond_destroy(&depot->taken);
+    free(depot);
+}
