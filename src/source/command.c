@@ -35,9 +35,8 @@ static const char **build_argv(const struct strings *arguments) {
         argv[count++] = "/bin/sh";
         argv[count++] = "-c";
     }
-    for (size_t i = 0; i < arguments->count; i++) {
+    for (size_t i = 0; i < arguments->count; i++)
         argv[count++] = arguments->items[i];
-    }
     return argv;
 }
 
@@ -67,17 +66,14 @@ static int command_preflight(const struct source *source, struct log *log, struc
     const struct strings *arguments = &source->command.arguments;
     (void)log;
 
-    if (arguments->count == 0 || arguments->items[0][0] == '\0') {
+    if (arguments->count == 0 || arguments->items[0][0] == '\0')
         return err_set(err, ERR_INVALID, "no command is configured");
-    }
-    if (!entry_path_is_valid(output_name(source))) {
+    if (!entry_path_is_valid(output_name(source)))
         return err_set(err, ERR_INVALID, "'%s' cannot be the name of an entry", output_name(source));
-    }
 
     /* What a shell will make of its line cannot be told without running it. */
-    if (wants_shell(arguments)) {
+    if (wants_shell(arguments))
         return 0;
-    }
     const char *program = arguments->items[0];
     if (!(strchr(program, '/') != NULL ? is_program(program) : is_in_path(program))) {
         err_set(err, ERR_SOURCE, "'%s' is not a program that can be run", program);
@@ -102,9 +98,8 @@ static int end_output(const struct source *source, struct source_sink *sink, str
 
     const int result = sink->end(sink->context, &entry, err);
     if (result == 0 && whole) {
-        if (bytes == 0) {
+        if (bytes == 0)
             log_warning(log, "%s: the command wrote nothing", source->name);
-        }
         sink->unit(sink->context, path, bytes, false, 0);
     }
     free(path);
@@ -119,9 +114,8 @@ static int command_capture(const struct source *source, struct source_sink *sink
     uint64_t bytes = 0;
     int result = -1;
 
-    if (process_start(&options, &process, err) != 0) {
+    if (process_start(&options, &process, err) != 0)
         goto out;
-    }
     if (source_copy(sink, process_output(process), &bytes, err) != 0) {
         err_wrap(err, "output of '%s'", argv[0]);
         goto out;
@@ -134,9 +128,8 @@ static int command_capture(const struct source *source, struct source_sink *sink
         *err = why;
         goto out;
     }
-    if (!whole) {
+    if (!whole)
         sink->trouble(sink->context, output_name(source), &why);
-    }
     result = end_output(source, sink, log, started, bytes, whole, err);
 
 out:

@@ -37,16 +37,14 @@ void entry_copy(struct entry *to, const struct entry *from) {
 
     to->ranges = NULL;
     to->range_count = 0;
-    for (size_t i = 0; i < from->range_count; i++) {
+    for (size_t i = 0; i < from->range_count; i++)
         entry_add_range(to, from->ranges[i].offset, from->ranges[i].length);
-    }
 }
 
 /* The arrays carry no capacity: they grow whenever the count reaches a power of two. */
 static void *grow_at_powers_of_two(void *array, size_t count, size_t size) {
-    if (count == 0 || (count & (count - 1)) == 0) {
+    if (count == 0 || (count & (count - 1)) == 0)
         return mem_resize(array, count == 0 ? 1 : count * 2, size);
-    }
     return array;
 }
 
@@ -64,18 +62,15 @@ void entry_add_attribute(struct entry *entry, const char *name, const void *valu
     attribute->name = mem_string(name);
     attribute->value = mem_alloc(length > 0 ? length : 1);
     attribute->length = length;
-    if (length > 0) {
+    if (length > 0)
         memcpy(attribute->value, value, length);
-    }
     entry->attribute_count++;
 }
 
 const struct entry_attribute *entry_attribute(const struct entry *entry, const char *name) {
-    for (size_t i = 0; i < entry->attribute_count; i++) {
-        if (strcmp(entry->attributes[i].name, name) == 0) {
+    for (size_t i = 0; i < entry->attribute_count; i++)
+        if (strcmp(entry->attributes[i].name, name) == 0)
             return &entry->attributes[i];
-        }
-    }
     return NULL;
 }
 
@@ -102,13 +97,11 @@ bool entry_path_is_valid(const char *path) {
     for (;;) {
         size_t length = strcspn(at, "/");
         bool dots = at[0] == '.' && (length == 1 || (length == 2 && at[1] == '.'));
-        if (length == 0 || dots) {
+        if (length == 0 || dots)
             return false;
-        }
         at += length;
-        if (*at == '\0') {
+        if (*at == '\0')
             return at - path <= ENTRY_PATH_MAX;
-        }
         at++;
     }
 }
@@ -143,9 +136,8 @@ static void put_fields(const struct entry *entry, struct buffer *out) {
     buffer_put_varint(out, entry->inode);
     buffer_put_varint(out, entry->size);
 
-    if (has_target(entry->type)) {
+    if (has_target(entry->type))
         buffer_put_text(out, entry->target);
-    }
     if (is_device(entry->type)) {
         buffer_put_varint(out, entry->device_major);
         buffer_put_varint(out, entry->device_minor);
@@ -174,9 +166,8 @@ static void put_fields(const struct entry *entry, struct buffer *out) {
 
 static size_t varint_length(uint64_t value) {
     size_t length = 1;
-    for (; value >= 0x80; value >>= 7) {
+    for (; value >= 0x80; value >>= 7)
         length++;
-    }
     return length;
 }
 
@@ -225,12 +216,10 @@ static char *get_optional_text(struct reader *reader) {
 static void get_target(struct entry *entry, struct reader *reader) {
     entry->target = reader_text(reader, ENTRY_PATH_MAX);
     bool valid = entry->target[0] != '\0';
-    if (entry->type == ENTRY_HARDLINK) {
+    if (entry->type == ENTRY_HARDLINK)
         valid = entry_path_is_valid(entry->target) && entry_compare_paths(entry->target, entry->path) < 0;
-    }
-    if (!valid) {
+    if (!valid)
         reader->failed = true;
-    }
 }
 
 /* The counts are not trusted with an allocation: the arrays grow as the bytes prove them. */
@@ -241,11 +230,10 @@ static void get_attributes(struct entry *entry, struct reader *reader) {
         size_t length = 0;
         const uint8_t *value = reader_blob(reader, reader->left, &length);
         const char *last = i > 0 ? entry->attributes[i - 1].name : "";
-        if (!reader->failed && strcmp(last, name) < 0) {
+        if (!reader->failed && strcmp(last, name) < 0)
             entry_add_attribute(entry, name, value, length);
-        } else {
+        else
             reader->failed = true;
-        }
         free(name);
     }
 }
@@ -293,17 +281,15 @@ static void get_fields(struct entry *entry, struct reader *reader) {
     entry->inode = reader_varint(reader);
     entry->size = reader_varint(reader);
 
-    if (has_target(entry->type)) {
+    if (has_target(entry->type))
         get_target(entry, reader);
-    }
     if (is_device(entry->type)) {
         entry->device_major = get_bounded(reader, UINT32_MAX);
         entry->device_minor = get_bounded(reader, UINT32_MAX);
     }
     get_attributes(entry, reader);
-    if (entry->type == ENTRY_FILE) {
+    if (entry->type == ENTRY_FILE)
         get_ranges(entry, reader);
-    }
 
     entry->content = reader_varint(reader);
     entry->chunks = reader_varint(reader);
@@ -315,9 +301,8 @@ bool entry_decode(struct entry *entry, struct reader *reader) {
 
     size_t length = 0;
     const uint8_t *bytes = reader_blob(reader, reader->left, &length);
-    if (reader->failed) {
+    if (reader->failed)
         return false;
-    }
 
     struct reader fields;
     reader_init(&fields, bytes, length);

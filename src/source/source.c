@@ -12,30 +12,24 @@ int source_copy(struct source_sink *sink, int fd, uint64_t *bytes, struct err *e
     for (;;) {
         void *data;
         size_t length;
-        if (interrupt_check(err) != 0 || sink->space(sink->context, &data, &length, err) != 0) {
+        if (interrupt_check(err) != 0 || sink->space(sink->context, &data, &length, err) != 0)
             return -1;
-        }
 
         /* A signal ends the wait, and the check above says whether it was one to stop. */
         const ssize_t got = read(fd, data, length);
-        if (got < 0 && errno == EINTR) {
+        if (got < 0 && errno == EINTR)
             continue;
-        }
-        if (got < 0) {
+        if (got < 0)
             return err_set(err, ERR_SOURCE, "read: %s", strerror(errno));
-        }
-        if (got == 0) {
+        if (got == 0)
             break;
-        }
-        if (sink->fill(sink->context, (size_t)got, err) != 0) {
+        if (sink->fill(sink->context, (size_t)got, err) != 0)
             return -1;
-        }
         copied += (uint64_t)got;
     }
 
-    if (bytes != NULL) {
+    if (bytes != NULL)
         *bytes = copied;
-    }
     return 0;
 }
 
@@ -45,14 +39,12 @@ int source_put(struct source_sink *sink, const struct entry *entry, const void *
     while (length > 0) {
         void *space;
         size_t room;
-        if (sink->space(sink->context, &space, &room, err) != 0) {
+        if (sink->space(sink->context, &space, &room, err) != 0)
             return -1;
-        }
         const size_t part = length < room ? length : room;
         memcpy(space, at, part);
-        if (sink->fill(sink->context, part, err) != 0) {
+        if (sink->fill(sink->context, part, err) != 0)
             return -1;
-        }
         at += part;
         length -= part;
     }
