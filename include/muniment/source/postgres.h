@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The name of the database whose dump an entry of a `postgres` source is ("databases/<name>.dump"), or NULL when it is
+ * another entry. Owned. */
+char *postgres_entry_database(const char *path);
+
 struct postgres_target {
     const char *uri;     /* any database of the server to connect to for creating others */
     const char *bin_dir; /* NULL: as for sources */
@@ -20,15 +24,17 @@ struct postgres_target {
 int postgres_load_globals(const struct postgres_target *target, const void *sql, size_t length, struct log *log,
                           struct err *err) MUST_CHECK;
 
-/* One database, fed through pg_restore's standard input. */
+/* One database, fed through pg_restore's standard input. `description` is the database's .json entry (NULL: there is
+ * none): its encoding, collation, owner, settings and grants are used to create the database, and its row counts are
+ * compared at the end. */
 struct postgres_load;
-int postgres_load_begin(const struct postgres_target *target, const char *database, struct log *log,
-                        struct postgres_load **load, struct err *err) MUST_CHECK;
+int postgres_load_begin(const struct postgres_target *target, const char *database, const void *description,
+                        size_t length, struct log *log, struct postgres_load **load, struct err *err) MUST_CHECK;
 int postgres_load_data(struct postgres_load *load, const void *data, size_t length, struct err *err) MUST_CHECK;
 
-/* Waits for pg_restore (any error of it is ours: ERR_TARGET), runs ANALYZE, and compares row counts with `counts`, the
- * database's .json entry (may be NULL). A difference is ERR_CORRUPT and names the table. Frees, whatever it returns. */
-int postgres_load_finish(struct postgres_load *load, const void *counts, size_t length, struct err *err) MUST_CHECK;
+/* Waits for pg_restore (any error of it is ours: ERR_TARGET), runs ANALYZE, and compares row counts. A difference is
+ * ERR_CORRUPT and names the table. Frees, whatever it returns. */
+int postgres_load_finish(struct postgres_load *load, struct err *err) MUST_CHECK;
 void postgres_load_abort(struct postgres_load *load); /* drops the half-loaded database; NULL is fine */
 
 #endif
