@@ -1,4 +1,5 @@
 #include "restore_internal.h"
+#include <muniment/source/source.h>
 #include <muniment/util/memory.h>
 #include <muniment/util/pattern.h>
 #include <stdlib.h>
