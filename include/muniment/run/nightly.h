@@ -14,7 +14,7 @@
 /* A set, opened: its keys, its store, its repository. */
 struct opened_set {
     const struct set_settings *settings;
-    const char *state; /* this host's memory for it, or NULL */
+    char *state; /* folder of this host's memory for it, or NULL */
     struct keys *keys; /* in locked memory */
     struct store *store;
     struct repo repo;

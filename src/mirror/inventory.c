@@ -1,0 +1,173 @@
+#include "mirror_internal.h"
+#include <muniment/util/hex.h>
+#include <muniment/util/memory.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const FOLDER_NAMES[FOLDER_KINDS] = { "keys", "index", "snapshots", "journal" };
+
+static int compare_packs(const void *left, const void *right) {
+    const struct mirrored_pack *a = left, *b = right;
+    return memcmp(a->hash, b->hash, sizeof a->hash);
+}
+
+void inventory_sort(struct mirror_job *job) {
+    if (job->pack_count > 1)
+        qsort(job->packs, job->pack_count, sizeof *job->packs, compare_packs);
+}
+
+struct mirrored_pack *inventory_find(const struct mirror_job *job, const uint8_t hash[32]) {
+    size_t low = 0, high = job->pack_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = memcmp(job->packs[middle].hash, hash, 32);
+        if (order == 0)
+            return &job->packs[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+void inventory_add(struct mirror_job *job, const uint8_t hash[32], uint64_t size) {
+    job->packs = mem_grow(job->packs, &job->pack_capacity, job->pack_count + 1, sizeof *job->packs);
+    struct mirrored_pack *pack = &job->packs[job->pack_count++];
+    *pack = (struct mirrored_pack){ .size = size, .seen = true };
+    memcpy(pack->hash, hash, 32);
+}
+
+static int add_pack(void *context, const struct store_object *object, struct err *err) {
+    struct mirror_job *job = context;
+    uint8_t hash[32];
+    char name[REPO_NAME_MAX];
+    (void)err;
+    if (!repo_name_hash(object->name, hash) || strcmp(repo_pack_name(&job->there, name, hash), object->name) != 0) {
+        log_warning(job->repo->log, "mirror '%s': '%s' is not the name of a pack", job->options->name, object->name);
+        job->result->strangers++;
+        return 0;
+    }
+    inventory_add(job, hash, object->size);
+    job->packs[job->pack_count - 1].seen = false;
+    return 0;
+}
+
+/* --- decisions --------------------------------------------------------------------------------------------------- */
+
+static void decide_name(struct mirror_job *job, enum folder_kind kind, const char *leaf) {
+    struct folder *folder = &job->folders[kind];
+    char name[REPO_NAME_MAX];
+    if (strlen(leaf) >= 128 || strchr(leaf, '/'))
+        return;
+    const struct store_listed *found =
+        store_names_find(&folder->there, repo_name(&job->there, name, FOLDER_NAMES[kind], leaf));
+    if (found)
+        folder->decided[found - folder->there.items] = true;
+}
+
+static void decide_pack(struct mirror_job *job, const char *below) {
+    uint8_t hash[32];
+    if (strlen(below) != 3 + 64 || !hex_decode(hash, sizeof hash, below + 3))
+        return;
+    struct mirrored_pack *pack = inventory_find(job, hash);
+    if (pack)
+        pack->decided = true;
+}
+
+/* Heads go by `expired` alone, packs and index objects by `destroyed`, wrapped keys by `key_removed`. */
+static int read_decision(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
+    struct mirror_job *job = context;
+    const char *value;
+    (void)segment;
+    (void)err;
+    if (strcmp(entry->event, "expired") == 0 && (value = journal_field(entry, "snapshot")))
+        decide_name(job, FOLDER_HEADS, value);
+    else if (strcmp(entry->event, "key_removed") == 0 && (value = journal_field(entry, "id")))
+        decide_name(job, FOLDER_KEYS, value);
+    else if (strcmp(entry->event, "destroyed") == 0 && (value = journal_field(entry, "object"))) {
+        if (strncmp(value, "packs/", 6) == 0)
+            decide_pack(job, value + 6);
+        else if (strncmp(value, "index/", 6) == 0)
+            decide_name(job, FOLDER_INDEX, value + 6);
+    }
+    return 0;
+}
+
+static int read_decisions(struct mirror_job *job, struct err *err) {
+    struct err why = { 0 };
+    job->decisions_known = journal_walk(job->repo, read_decision, job, &why) == 0;
+    if (!job->decisions_known) {
+        if (why.code != ERR_CORRUPT) {
+            *err = why;
+            return err_wrap(err, "read the repository's journal");
+        }
+        err_wrap(&why, "the repository's journal cannot be trusted, so nothing leaves the mirror");
+        job_fail(job, &why);
+        return 0;
+    }
+
+    /* A run that was killed, or a damaged segment: what the repository has is sent again, and what it decided is enough
+     * for now. */
+    err_clear(&why);
+    job->mirror_journal_good = journal_walk(&job->there, read_decision, job, &why) == 0;
+    if (!job->mirror_journal_good)
+        log_warning(job->repo->log, "mirror '%s': its copy of the journal is not whole: %s", job->options->name,
+                    why.message);
+    return 0;
+}
+
+/* --- listings ------------------------------------------------------------------------------------------------------
+ */
+
+int folder_list_here(struct mirror_job *job, enum folder_kind kind, struct err *err) {
+    char name[REPO_NAME_MAX];
+    struct folder *folder = &job->folders[kind];
+    store_names_release(&folder->here);
+    return store_names_load(job->repo->store, repo_folder(job->repo, name, FOLDER_NAMES[kind]), &folder->here, err);
+}
+
+bool folder_has(const struct store_names *names, const char *name) {
+    return store_names_find(names, name) != NULL;
+}
+
+int inventory_load(struct mirror_job *job, struct err *err) {
+    char name[REPO_NAME_MAX];
+    if (store_list(job->there.store, repo_folder(&job->there, name, "packs"), add_pack, job, err) < 0)
+        return err_wrap(err, "list the mirror's packs");
+    inventory_sort(job);
+
+    for (int kind = 0; kind < FOLDER_KINDS; kind++) {
+        struct folder *folder = &job->folders[kind];
+        if (store_names_load(job->there.store, repo_folder(&job->there, name, FOLDER_NAMES[kind]), &folder->there,
+                             err) < 0)
+            return err_wrap(err, "list the mirror's %s", FOLDER_NAMES[kind]);
+        folder->decided = mem_array(folder->there.count + 1, sizeof *folder->decided);
+    }
+    return read_decisions(job, err);
+}
+
+void inventory_release(struct mirror_job *job) {
+    for (int kind = 0; kind < FOLDER_KINDS; kind++) {
+        store_names_release(&job->folders[kind].here);
+        store_names_release(&job->folders[kind].there);
+        free(job->folders[kind].decided);
+    }
+    free(job->packs);
+}
+
+bool pack_must_go(const struct mirrored_pack *pack) {
+    return pack->decided && !pack->seen && !pack->needed;
+}
+
+bool inventory_has_packs_to_remove(const struct mirror_job *job) {
+    for (size_t i = 0; i < job->pack_count; i++)
+        if (pack_must_go(&job->packs[i]))
+            return true;
+    return false;
+}
+
+bool folder_must_go(const struct mirror_job *job, enum folder_kind kind, size_t at) {
+    const struct folder *folder = &job->folders[kind];
+    return folder->decided[at] && !folder_has(&folder->here, folder->there.items[at].name);
+}

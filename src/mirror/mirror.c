@@ -1,0 +1,209 @@
+#include "mirror_internal.h"
+#include <muniment/util/clock.h>
+#include <muniment/util/interrupt.h>
+#include <muniment/util/memory.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    IDENTITY_MAX = 64 * 1024,
+    LISTINGS_MAX = 5, /* how often the repository may change under a run before it gives up */
+    LOCK_WAIT = 10,   /* seconds */
+};
+
+static const char IDENTITY[] = "muniment";
+
+/* --- whose mirror this is ------------------------------------------------------------------------------------------
+ */
+
+static int notice_object(void *context, const struct store_object *object, struct err *err) {
+    bool *any = context;
+    (void)object;
+    (void)err;
+    *any = true;
+    return 0;
+}
+
+/* The mirror's object that says which repository it belongs to. An absent one is written, a damaged one mended where
+ * this set's objects prove that the place is right. */
+static int claim_mirror(struct mirror_job *job, struct err *err) {
+    struct buffer mine = { 0 }, theirs = { 0 };
+    struct err why = { 0 };
+    struct repo opened;
+    int status = -1;
+    if (store_get(job->repo->store, IDENTITY, IDENTITY_MAX, &mine, err) < 0)
+        goto out;
+    if (store_get(job->there.store, IDENTITY, IDENTITY_MAX, &theirs, &why) < 0 && why.code != ERR_NOT_FOUND &&
+        why.code != ERR_CORRUPT) {
+        *err = why;
+        goto out;
+    }
+    if (mine.length == theirs.length && memcmp(mine.data, theirs.data, mine.length) == 0) {
+        status = 0;
+        goto out;
+    }
+
+    bool send = why.code == ERR_NOT_FOUND;
+    err_clear(&why);
+    if (!send && repo_open(&opened, job->there.store, job->repo->keys, NULL, &why) < 0 && why.code == ERR_CORRUPT) {
+        char folder[REPO_NAME_MAX];
+        if (store_list(job->there.store, repo_folder(job->repo, folder, "snapshots"), notice_object, &send, err) < 0)
+            goto out;
+        job->result->damaged += send;
+    }
+    if (!send) {
+        err_set(err, ERR_INVALID, "'%s' is the mirror of another repository, or is one itself",
+                store_label(job->there.store));
+        err_hint(err, "give this mirror a folder of its own; nothing was changed there");
+        goto out;
+    }
+    status = store_put(job->there.store, IDENTITY, mine.data, mine.length, err);
+out:
+    buffer_release(&mine);
+    buffer_release(&theirs);
+    return status;
+}
+
+/* --- copying --------------------------------------------------------------------------------------------------------
+ */
+
+static bool something_goes(const struct mirror_job *job) {
+    if (!job->decisions_known)
+        return false;
+    bool any = inventory_has_packs_to_remove(job);
+    for (size_t i = 0; i < job->folders[FOLDER_INDEX].there.count && !any; i++)
+        any = folder_must_go(job, FOLDER_INDEX, i);
+    return any;
+}
+
+/* Packs and index: all of them when a copy is due, else those that make up for what goes. */
+static int copy_contents(struct mirror_job *job, struct err *err) {
+    for (int listing = 0; listing < LISTINGS_MAX; listing++) {
+        job->vanished = false;
+        if (folder_list_here(job, FOLDER_HEADS, err) < 0 || folder_list_here(job, FOLDER_INDEX, err) < 0)
+            return -1;
+        if (copy_packs(job, err) < 0)
+            return -1;
+        bool needed = !job->options->copy && something_goes(job);
+        if (needed && !job->vanished && needs_upload(job, err) < 0)
+            return -1;
+        if ((needed || job->options->copy) && !job->vanished && copy_folder(job, FOLDER_INDEX, err) < 0)
+            return -1;
+        if (!job->vanished)
+            return 0;
+    }
+    return err_set(err, ERR_LOCKED, "the repository changed %d times while it was being copied", LISTINGS_MAX);
+}
+
+static int copy_snapshots(struct mirror_job *job, struct err *err) {
+    if (folder_list_here(job, FOLDER_KEYS, err) < 0 || copy_folder(job, FOLDER_KEYS, err) < 0)
+        return -1;
+    return job->options->copy ? copy_folder(job, FOLDER_HEADS, err) : 0;
+}
+
+/* --- the end of a run -----------------------------------------------------------------------------------------------
+ */
+
+static void count_strangers(struct mirror_job *job) {
+    uint64_t before = job->result->strangers;
+    for (size_t i = 0; i < job->pack_count; i++)
+        job->result->strangers += !job->packs[i].seen && !job->packs[i].decided;
+    for (int kind = 0; kind < FOLDER_JOURNAL; kind++)
+        for (size_t i = 0; i < job->folders[kind].there.count; i++)
+            job->result->strangers += !job->folders[kind].decided[i] &&
+                                      !folder_has(&job->folders[kind].here, job->folders[kind].there.items[i].name);
+    if (job->result->strangers > before)
+        log_warning(job->repo->log,
+                    "mirror '%s': %llu objects are not in the repository, and nobody decided to remove them: they stay",
+                    job->options->name, (unsigned long long)(job->result->strangers - before));
+}
+
+static void add_summary(struct mirror_job *job) {
+    const struct mirror_result *result = job->result;
+    char objects[32], bytes[32], damaged[32];
+    if (job->options->copy && job->failures == 0) {
+        snprintf(objects, sizeof objects, "%llu", (unsigned long long)result->uploaded);
+        snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)result->uploaded_bytes);
+        journal_add(&job->events, job->options->now, "mirrored", "mirror", job->options->name, "objects", objects,
+                    "bytes", bytes, NULL);
+    }
+    if (result->verified > 0) {
+        snprintf(objects, sizeof objects, "%llu", (unsigned long long)result->verified);
+        snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)result->verified_bytes);
+        snprintf(damaged, sizeof damaged, "%llu", (unsigned long long)result->damaged);
+        journal_add(&job->events, job->options->now, "verified", "mirror", job->options->name, "objects", objects,
+                    "bytes", bytes, "damaged", damaged, NULL);
+    }
+}
+
+static int newest_head(void *context, const struct store_object *object, struct err *err) {
+    int64_t *newest = context, started;
+    struct err why = { 0 };
+    const char *leaf = strrchr(object->name, '/');
+    (void)err;
+    if (leaf && strlen(leaf) > 16 && clock_parse_compact(leaf + 1, &started, &why) == 0 && started > *newest)
+        *newest = started;
+    return 0;
+}
+
+static int finish(struct mirror_job *job, struct err *err) {
+    char folder[REPO_NAME_MAX];
+    count_strangers(job);
+    add_summary(job);
+    if (!job->decisions_known)
+        return 0; /* no segment can be added to a chain that is broken */
+    if (journal_append(job->repo, &job->events, err) < 0)
+        return -1;
+    if (folder_list_here(job, FOLDER_JOURNAL, err) < 0 || copy_folder(job, FOLDER_JOURNAL, err) < 0)
+        return -1;
+    return store_list(job->there.store, repo_folder(&job->there, folder, "snapshots"), newest_head,
+                      &job->result->newest_snapshot, err);
+}
+
+/* What was removed before the run broke off is still written down. */
+static void save_events(struct mirror_job *job) {
+    struct err why = { 0 };
+    if (job->events.count > 0 && journal_append(job->repo, &job->events, &why) < 0)
+        log_error(job->repo->log, "mirror '%s': %s", job->options->name, why.message);
+}
+
+static int run_steps(struct mirror_job *job, struct err *err) {
+    if (claim_mirror(job, err) < 0 || inventory_load(job, err) < 0 || copy_contents(job, err) < 0 ||
+        copy_snapshots(job, err) < 0 || remove_decided(job, err) < 0 || verify_sample(job, err) < 0)
+        return -1;
+    return finish(job, err);
+}
+
+int mirror_run(struct repo *repo, struct store *mirror, const struct mirror_options *options,
+               struct mirror_result *result, struct err *err) {
+    *result = (struct mirror_result){ 0 };
+    if (!repo->keys->can_sign)
+        return err_set(err, ERR_KEY, "mirror '%s': what a mirror does is journalled, which needs the write key",
+                       options->name);
+
+    struct mirror_job job = { .repo = repo, .there = *repo, .options = options, .result = result };
+    job.there.store = mirror;
+    job.scratch = mem_alloc(SCRATCH_SIZE);
+    struct store_lock *lock = NULL;
+    char name[REPO_NAME_MAX];
+    int status = store_lock_take(mirror, repo_name(repo, name, "locks", "mirror"), LOCK_WAIT, &lock, err);
+    if (status == 0)
+        status = run_steps(&job, err);
+    if (status < 0)
+        save_events(&job);
+    store_lock_release(lock);
+
+    /* Single objects that failed are told once all others were served. */
+    if (status == 0 && job.failures > 0) {
+        *err = job.first;
+        if (job.failures > 1)
+            err_wrap(err, "%zu objects failed, the first", job.failures);
+        status = -1;
+    }
+    inventory_release(&job);
+    index_free(job.index);
+    journal_batch_release(&job.events);
+    free(job.scratch);
+    return status < 0 ? err_wrap(err, "mirror '%s'", options->name) : 0;
+}

@@ -1,0 +1,128 @@
+/*
+ * One run of a mirror, in the order in which it happens:
+ *
+ *     inventory_load      what the mirror has, and which of it the journals of both stores say must go
+ *     copy_packs          a merge-join of the repository's packs with the inventory
+ *     needs_upload        where no copy is due: only the packs that the mirror's snapshots moved to
+ *     copy_folder         index, keys, heads
+ *     remove_decided      heads, keys, index, packs
+ *     verify_sample       reads back and hashes
+ *     copy_folder         journal, with what this run wrote into it
+ *
+ * What the journals decided is read before the repository is listed: then the packs that took over the chunks of a
+ * destroyed one are in the listing. Heads are listed before the index, and the index before the packs: then whatever a
+ * listed head needs is listed too. A purge that removes a listed object meanwhile makes the run list again.
+ */
+#ifndef MUNIMENT_MIRROR_MIRROR_INTERNAL_H
+#define MUNIMENT_MIRROR_MIRROR_INTERNAL_H
+
+#include <muniment/mirror/mirror.h>
+#include <muniment/repo/head.h>
+#include <muniment/repo/journal.h>
+
+/* A pack on the mirror: 48 bytes, the only thing held for every one. */
+struct mirrored_pack {
+    uint8_t hash[32];
+    uint64_t size;
+    bool decided; /* a journal says that it was destroyed */
+    bool seen;    /* the repository has it */
+    bool needed;  /* by a snapshot on the mirror that nobody decided to remove */
+};
+
+/* The folders whose listings are small by nature. */
+enum folder_kind { FOLDER_KEYS, FOLDER_INDEX, FOLDER_HEADS, FOLDER_JOURNAL, FOLDER_KINDS };
+
+struct folder {
+    struct store_names here;  /* in the repository */
+    struct store_names there; /* on the mirror, as it was in the beginning */
+    bool *decided;            /* one for each of `there` */
+};
+
+struct mirror_job {
+    struct repo *repo;
+    struct repo there; /* the same set, seen on the mirror */
+    const struct mirror_options *options;
+    struct mirror_result *result;
+
+    struct mirrored_pack *packs; /* sorted by hash */
+    size_t pack_count, pack_capacity;
+    struct folder folders[FOLDER_KINDS];
+    bool decisions_known;     /* the repository's journal is whole, so that its decisions may be followed */
+    bool mirror_journal_good; /* the mirror's is */
+
+    bool vanished;        /* something listed was gone when it was read */
+    size_t pack_failures; /* packs or index objects that should be on the mirror and could not be sent */
+    size_t failures;      /* single objects that failed, while the run went on */
+    struct err first;     /* the first of them */
+
+    struct index *index; /* of the repository; loaded by needs_are_met() */
+    struct journal_batch events;
+    uint8_t *scratch;
+};
+
+enum { SCRATCH_SIZE = 1024 * 1024 };
+
+extern const char *const FOLDER_NAMES[FOLDER_KINDS];
+
+/* --- inventory.c --- */
+
+int inventory_load(struct mirror_job *job, struct err *err) MUST_CHECK;
+void inventory_release(struct mirror_job *job);
+struct mirrored_pack *inventory_find(const struct mirror_job *job, const uint8_t hash[32]);
+void inventory_sort(struct mirror_job *job);
+void inventory_add(struct mirror_job *job, const uint8_t hash[32], uint64_t size); /* sort before the next find */
+
+/* Lists one of the small folders of the repository anew. */
+int folder_list_here(struct mirror_job *job, enum folder_kind kind, struct err *err) MUST_CHECK;
+bool folder_has(const struct store_names *names, const char *name);
+
+/* True when a pack or an index object must go: decided, and the repository does not have it. */
+bool pack_must_go(const struct mirrored_pack *pack);
+bool inventory_has_packs_to_remove(const struct mirror_job *job);
+bool folder_must_go(const struct mirror_job *job, enum folder_kind kind, size_t at);
+
+/* --- copy.c --- */
+
+enum copied {
+    COPY_DONE,
+    COPY_VANISHED, /* the repository no longer has it */
+    COPY_FAILED,   /* it could not be read, or is damaged there: noted in the job */
+};
+
+/* Reads the object of the repository, hashes it on the way, and commits it on the mirror only when it is what its name
+ * says. -1 when the mirror failed. */
+int copy_object(struct mirror_job *job, const char *name, uint64_t size, enum copied *copied,
+                struct err *err) MUST_CHECK;
+int copy_packs(struct mirror_job *job, struct err *err) MUST_CHECK;
+int copy_folder(struct mirror_job *job, enum folder_kind kind, struct err *err) MUST_CHECK;
+
+/* Remembers that something failed without ending the run. Takes the error's content. */
+void job_fail(struct mirror_job *job, const struct err *why);
+
+/* --- needs.c --- */
+
+/* Uploads the packs that snapshots on the mirror need and that are not there. */
+int needs_upload(struct mirror_job *job, struct err *err) MUST_CHECK;
+
+/* Marks the packs that snapshots need which are on the mirror, not in the repository, and not decided to go. Sets
+ * *any when there are such snapshots. */
+int needs_of_strangers(struct mirror_job *job, bool *any, struct err *err) MUST_CHECK;
+
+/* Whether every slot of a snapshot of the repository has a pack on the mirror; says so in the log when not. */
+int needs_are_met(struct mirror_job *job, const char *name, bool *met, struct err *err) MUST_CHECK;
+
+/* --- remove.c --- */
+
+/* Removes what must go: heads, keys, index, packs. */
+int remove_decided(struct mirror_job *job, struct err *err) MUST_CHECK;
+
+/* --- verify.c --- */
+
+/* Whether it is this object's turn to be read. */
+bool verify_is_due(const char *name, unsigned percent, int64_t now);
+
+/* Reads an object of the mirror; false when it is not what its name says. -1 when the mirror failed. */
+int verify_object(struct mirror_job *job, const char *name, uint64_t size, bool *good, struct err *err) MUST_CHECK;
+int verify_sample(struct mirror_job *job, struct err *err) MUST_CHECK;
+
+#endif

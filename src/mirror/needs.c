@@ -1,0 +1,218 @@
+#include "mirror_internal.h"
+#include <muniment/util/interrupt.h>
+#include <muniment/util/memory.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- what a snapshot needs ---------------------------------------------------------------------------------------- */
+
+typedef void place_each(void *context, const struct pack_table *table, bool first);
+
+struct need_walk {
+    struct index *index;
+    place_each *each; /* every place of every slot; `first` begins a new slot */
+    void *context;
+};
+
+static int walk_extent(void *context, const struct extent *extent, enum extent_role role, struct err *err) {
+    struct need_walk *walk = context;
+    (void)role;
+    if (interrupt_check(err) < 0)
+        return -1;
+    for (uint32_t i = 0; i < extent->count; i++) {
+        struct index_place place;
+        unsigned copies = 0;
+        while (index_place(walk->index, extent->birth, extent->first + i, copies, &place))
+            walk->each(walk->context, place.table, copies++ == 0);
+        if (copies == 0)
+            return err_set(err, ERR_CORRUPT, "no indexed pack holds slot %u of a snapshot", extent->first + i);
+    }
+    return 0;
+}
+
+static int walk_head(struct repo *repo, const char *name, struct need_walk *walk, struct err *err) {
+    struct head head = { 0 };
+    int status = head_load(repo, name, &head, err);
+    for (size_t i = 0; status == 0 && i < head.source_count; i++)
+        status = references_walk(repo, walk->index, &head.sources[i].references, walk_extent, walk, err);
+    head_release(&head);
+    return status < 0 ? err_wrap(err, "follow snapshot '%s'", name) : 0;
+}
+
+static const char *leaf_of(const char *name) {
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
+}
+
+/* --- packs that are missing on the mirror --------------------------------------------------------------------------
+ */
+
+struct missing_pack {
+    const struct pack_table *table;
+    bool needed;
+};
+
+struct missing {
+    struct missing_pack *packs; /* sorted by address of the table */
+    size_t count;
+};
+
+static int compare_missing(const void *left, const void *right) {
+    uintptr_t a = (uintptr_t)((const struct missing_pack *)left)->table;
+    uintptr_t b = (uintptr_t)((const struct missing_pack *)right)->table;
+    return (a > b) - (a < b);
+}
+
+static void missing_collect(struct missing *missing, const struct mirror_job *job, const struct index *index) {
+    size_t count = index_pack_count(index);
+    missing->packs = mem_array(count + 1, sizeof *missing->packs);
+    for (size_t i = 0; i < count; i++)
+        if (!inventory_find(job, index_pack(index, i)->pack))
+            missing->packs[missing->count++].table = index_pack(index, i);
+    if (missing->count > 1)
+        qsort(missing->packs, missing->count, sizeof *missing->packs, compare_missing);
+}
+
+/* Every place of a slot counts: whoever reads the mirror may be led to any of them by the index. */
+static void mark_missing(void *context, const struct pack_table *table, bool first) {
+    struct missing *missing = context;
+    struct missing_pack key = { .table = table };
+    (void)first;
+    struct missing_pack *found = bsearch(&key, missing->packs, missing->count, sizeof *missing->packs, compare_missing);
+    if (found)
+        found->needed = true;
+}
+
+static int send_missing(struct mirror_job *job, const struct missing *missing, struct err *err) {
+    for (size_t i = 0; i < missing->count; i++) {
+        char name[REPO_NAME_MAX];
+        enum copied copied;
+        const struct pack_table *table = missing->packs[i].table;
+        if (!missing->packs[i].needed)
+            continue;
+        if (copy_object(job, repo_pack_name(job->repo, name, table->pack), table->size, &copied, err) < 0)
+            return -1;
+        if (copied == COPY_VANISHED)
+            job->vanished = true;
+        else if (copied == COPY_FAILED)
+            job->pack_failures++;
+        else
+            inventory_add(job, table->pack, table->size);
+    }
+    inventory_sort(job);
+    return 0;
+}
+
+/* The index or a head that cannot be read is no reason to end the run, but one to let nothing go. */
+static int note_unread(struct mirror_job *job, struct err *err) {
+    if (err->code != ERR_CORRUPT && err->code != ERR_NOT_FOUND)
+        return -1;
+    if (err->code == ERR_NOT_FOUND) {
+        job->vanished = true;
+    } else {
+        job->pack_failures++;
+        job_fail(job, err);
+    }
+    err_clear(err);
+    return 0;
+}
+
+int needs_upload(struct mirror_job *job, struct err *err) {
+    const struct folder *heads = &job->folders[FOLDER_HEADS];
+    struct missing missing = { 0 };
+    struct need_walk walk = { .index = index_new(), .each = mark_missing, .context = &missing };
+    int status = -1;
+    if (index_load(walk.index, job->repo, err) < 0) {
+        status = note_unread(job, err);
+        goto out;
+    }
+    missing_collect(&missing, job, walk.index);
+    for (size_t i = 0; missing.count > 0 && i < heads->there.count; i++) {
+        const char *name = heads->there.items[i].name;
+        if (!folder_has(&heads->here, name))
+            continue;
+        if (walk_head(job->repo, leaf_of(name), &walk, err) < 0 && note_unread(job, err) < 0)
+            goto out;
+    }
+    status = send_missing(job, &missing, err);
+out:
+    free(missing.packs);
+    index_free(walk.index);
+    return status;
+}
+
+/* --- snapshots that only the mirror has ------------------------------------------------------------------------------
+ */
+
+static void mark_needed(void *context, const struct pack_table *table, bool first) {
+    struct mirrored_pack *pack = inventory_find(context, table->pack);
+    (void)first;
+    if (pack)
+        pack->needed = true;
+}
+
+int needs_of_strangers(struct mirror_job *job, bool *any, struct err *err) {
+    const struct folder *heads = &job->folders[FOLDER_HEADS];
+    *any = false;
+    for (size_t i = 0; i < heads->there.count && !*any; i++)
+        *any = !heads->decided[i] && !folder_has(&heads->here, heads->there.items[i].name);
+    if (!*any)
+        return 0;
+
+    struct need_walk walk = { .index = index_new(), .each = mark_needed, .context = job };
+    int status = index_load(walk.index, &job->there, err);
+    for (size_t i = 0; status == 0 && i < heads->there.count; i++) {
+        const char *name = heads->there.items[i].name;
+        if (heads->decided[i] || folder_has(&heads->here, name))
+            continue;
+        log_warning(job->repo->log,
+                    "mirror '%s': snapshot '%s' is gone from the repository though no rotation expired it: it stays",
+                    job->options->name, leaf_of(name));
+        status = walk_head(&job->there, leaf_of(name), &walk, err);
+    }
+    if (status < 0)
+        status = note_unread(job, err);
+    index_free(walk.index);
+    return status;
+}
+
+/* --- a snapshot about to be sent -------------------------------------------------------------------------------------
+ */
+
+struct coverage {
+    struct mirror_job *job;
+    bool slot_met; /* of the slot that is being walked */
+    bool all_met;  /* of those before it */
+};
+
+static void cover(void *context, const struct pack_table *table, bool first) {
+    struct coverage *coverage = context;
+    if (first) {
+        coverage->all_met = coverage->all_met && coverage->slot_met;
+        coverage->slot_met = false;
+    }
+    if (inventory_find(coverage->job, table->pack))
+        coverage->slot_met = true;
+}
+
+int needs_are_met(struct mirror_job *job, const char *name, bool *met, struct err *err) {
+    *met = false;
+    if (!job->index) {
+        struct index *index = index_new();
+        if (index_load(index, job->repo, err) < 0) {
+            index_free(index);
+            return note_unread(job, err);
+        }
+        job->index = index;
+    }
+
+    struct coverage coverage = { .job = job, .slot_met = true, .all_met = true };
+    struct need_walk walk = { .index = job->index, .each = cover, .context = &coverage };
+    if (walk_head(job->repo, leaf_of(name), &walk, err) < 0)
+        return note_unread(job, err);
+    *met = coverage.all_met && coverage.slot_met;
+    if (!*met)
+        log_error(job->repo->log, "mirror '%s': snapshot '%s' was not sent, because a pack it needs was not",
+                  job->options->name, leaf_of(name));
+    return 0;
+}

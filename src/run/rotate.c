@@ -1,0 +1,84 @@
+#include <muniment/run/nightly.h>
+#include <muniment/util/memory.h>
+#include <stdlib.h>
+
+enum { DAY = 86400 };
+
+static struct plan_snapshot describe_head(const struct head *head) {
+    return (struct plan_snapshot){
+        .started = head->started,
+        .deadline = head->deadline,
+        .bytes = head_bytes(head),
+        .units = head_units(head),
+        .complete = head->outcome == OUTCOME_COMPLETE,
+    };
+}
+
+int rotate_plan(struct opened_set *set, int64_t now, struct heads *heads, struct plan_verdict **verdicts,
+                struct plan_summary *summary, struct err *err) {
+    const struct policy *policy = &set->settings->policy;
+    struct calendar *calendar = NULL;
+    struct plan_snapshot *snapshots = NULL;
+    struct plan_verdict *made = NULL;
+    *heads = (struct heads){ 0 };
+    *verdicts = NULL;
+
+    int status = calendar_open(policy->timezone[0] ? policy->timezone : "UTC", &calendar, err);
+    if (status == 0)
+        status = heads_load(&set->repo, heads, err);
+    if (status == 0) {
+        snapshots = mem_array(heads->count + 1, sizeof *snapshots);
+        made = mem_array(heads->count + 1, sizeof *made);
+        for (size_t i = 0; i < heads->count; i++)
+            snapshots[i] = describe_head(&heads->items[i]);
+        status = plan_make(policy, calendar, snapshots, heads->count, now, made, summary, err);
+    }
+    if (status == 0) {
+        *verdicts = made;
+    } else {
+        free(made);
+        heads_release(heads);
+    }
+    free(snapshots);
+    calendar_close(calendar);
+    return status;
+}
+
+/* How early dead chunks are rewritten, so that a missed night does no harm: as snapshots expire, or, where nothing
+ * limits their age, a part of the time that dead chunks may stay. */
+static int64_t purge_slack(const struct policy *policy) {
+    if (policy->max_age > 0)
+        return plan_slack(policy);
+    int64_t two_runs = 2 * (policy->interval > 0 ? policy->interval : DAY);
+    return policy->purge_within / 4 < two_runs ? policy->purge_within / 4 : two_runs;
+}
+
+int rotate_apply(struct opened_set *set, int64_t now, int64_t wait, struct plan_summary *summary,
+                 struct purge_result *result, struct err *err) {
+    struct heads heads;
+    struct plan_verdict *verdicts;
+    *result = (struct purge_result){ 0 };
+    if (rotate_plan(set, now, &heads, &verdicts, summary, err) < 0)
+        return err_wrap(err, "rotate set '%s'", set->settings->name);
+
+    struct purge_expiry *expiries = mem_array(heads.count + 1, sizeof *expiries);
+    struct purge_options options = {
+        .now = now,
+        .purge_within = set->settings->policy.purge_within,
+        .slack = purge_slack(&set->settings->policy),
+        .wait = wait,
+        .expiries = expiries,
+    };
+    for (size_t i = 0; i < heads.count; i++)
+        if (!verdicts[i].keep)
+            expiries[options.expiry_count++] =
+                (struct purge_expiry){ .head = heads.items[i].name, .reason = verdicts[i].reason };
+
+    int status = purge_run(&set->repo, &options, result, err);
+    if (status < 0)
+        err_wrap(err, "rotate set '%s'", set->settings->name);
+    free(expiries);
+    free(verdicts);
+    heads_release(&heads);
+    return status;
+}
