@@ -100,6 +100,12 @@ count_heads() { # STORE
     find "$1" -path '*/snapshots/*' -type f ! -name '.*' 2>/dev/null | wc -l
 }
 
+# One line a snapshot of a set, oldest first: its day and its outcome.
+outcomes() { # SET
+    muniment --json list "$1"
+    jq -r 'select(.type == "snapshot") | .started[0:10] + " " + .outcome' "$SCRATCH/out"
+}
+
 # Ends a process and waits until it is gone; silent when it is gone already.
 end_process() { # PID [SIGNAL]
     kill "-${2:-TERM}" "$1" 2>/dev/null
