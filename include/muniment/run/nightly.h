@@ -14,8 +14,8 @@
 /* A set, opened: its keys, its store, its repository. */
 struct opened_set {
     const struct set_settings *settings;
-    char *state; /* folder of this host's memory for it, or NULL */
-    struct keys *keys; /* in locked memory */
+    char *state;       /* folder of this host's memory for it, or NULL */
+    struct keys *keys; /* in locked memory: sodium_malloc() */
     struct store *store;
     struct repo repo;
 };
@@ -23,7 +23,12 @@ struct opened_set {
 /* Loads the write key (and the read key when `read` and one is configured) and opens the repository. */
 int opened_set_open(struct opened_set *set, const struct settings *settings, const struct set_settings *which,
                     bool read, struct log *log, struct err *err) MUST_CHECK;
-void opened_set_close(struct opened_set *set);
+void opened_set_close(struct opened_set *set); /* also one whose opening failed, or a zeroed one */
+
+/* Without configuration or state: the set that a key file opens in the store at `path`; with `key` NULL, the first set
+ * there of which `passphrase` opens a wrapped copy. `settings` and `state` stay NULL. */
+int opened_set_open_alone(struct opened_set *set, const char *path, const char *key, const char *passphrase,
+                          struct log *log, struct err *err) MUST_CHECK;
 
 /* The plan for a set now: heads (owned by the caller) and one verdict each (freed with free()). */
 int rotate_plan(struct opened_set *set, int64_t now, struct heads *heads, struct plan_verdict **verdicts,

@@ -1,0 +1,84 @@
+#include "invocation_internal.h"
+#include <muniment/util/memory.h>
+#include <muniment/util/pattern.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a policy comes to that its author may not have meant. */
+static void print_warnings(struct invocation *invocation, const struct set_settings *set) {
+    struct buffer lines = { 0 };
+    plan_describe(&set->policy, &lines);
+    char *text = mem_string(buffer_text(&lines));
+    char *rest = text;
+    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
+        if (line[0] == '\0')
+            continue;
+        log_warning(invocation->log, "set '%s': %s", set->name, line);
+        json_begin(invocation->output, "warning");
+        json_text(invocation->output, "set", set->name);
+        json_text(invocation->output, "message", line);
+        json_end(invocation->output);
+    }
+    free(text);
+    buffer_release(&lines);
+}
+
+static void check_configuration(struct invocation *invocation) {
+    const struct settings *settings = &invocation->settings;
+    size_t sources = 0, mirrors = 0;
+    for (size_t i = 0; i < settings->set_count; i++) {
+        sources += settings->sets[i].source_count;
+        mirrors += settings->sets[i].mirror_count;
+        print_warnings(invocation, &settings->sets[i]);
+    }
+    output_text(invocation->output, "%s is good: %zu sets, %zu sources, %zu mirrors\n", settings->file,
+                settings->set_count, sources, mirrors);
+    json_begin(invocation->output, "configuration");
+    json_text(invocation->output, "file", settings->file);
+    json_text(invocation->output, "repository", settings->repository);
+    json_text(invocation->output, "state", settings->state);
+    json_list(invocation->output, "sets");
+    for (size_t i = 0; i < settings->set_count; i++)
+        json_text(invocation->output, NULL, settings->sets[i].name);
+    json_list_end(invocation->output);
+    json_count(invocation->output, "sources", sources);
+    json_count(invocation->output, "mirrors", mirrors);
+    json_end(invocation->output);
+}
+
+static void show_configuration(struct invocation *invocation) {
+    struct buffer text = { 0 };
+    configuration_show(&invocation->settings, &text);
+    output_text(invocation->output, "%s", buffer_text(&text));
+    json_begin(invocation->output, "configuration_text");
+    json_text(invocation->output, "file", invocation->settings.file);
+    json_text(invocation->output, "text", buffer_text(&text));
+    json_end(invocation->output);
+    buffer_release(&text);
+}
+
+static int run_config(struct invocation *invocation, struct err *err) {
+    const char *verb = invocation->words[0];
+    if (strcmp(verb, "check") != 0 && strcmp(verb, "show") != 0) {
+        err_set(err, ERR_INVALID, "'config' knows 'check' and 'show', not '%s'", verb);
+        return -1;
+    }
+    if (invocation_settings(invocation, err) != 0)
+        return -1;
+    if (strcmp(verb, "check") == 0)
+        check_configuration(invocation);
+    else
+        show_configuration(invocation);
+    return 0;
+}
+
+const struct command COMMAND_CONFIG = {
+    .name = "config",
+    .arguments = "check | show",
+    .summary = "check the configuration, or show what is in force",
+    .help = "'check' names every problem with file and line (exit status 2) and warns of policies that do not reach\n"
+            "as far as they seem to. 'show' prints every setting, defaults included.\n",
+    .least = 1,
+    .most = 1,
+    .run = run_config,
+};

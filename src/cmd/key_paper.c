@@ -1,0 +1,49 @@
+#include "key_paper_internal.h"
+#include <muniment/util/clock.h>
+#include <string.h>
+
+/* The key in lines short enough to type without losing the place; spaces and line ends do not count. */
+static void put_key(struct buffer *out, const char *key) {
+    size_t length = strlen(key);
+    enum { LINE = 42 };
+    for (size_t at = 0; at < length; at += LINE)
+        buffer_printf(out, "    %.*s\n", LINE, key + at);
+}
+
+void key_paper_compose(struct buffer *out, const char *title, const char *set_id, const char *key,
+                       const struct set_settings *settings, const char *store, int64_t now) {
+    char when[CLOCK_TEXT];
+    buffer_printf(out,
+                  "MUNIMENT RECOVERY SHEET                            KEEP SECRET\n"
+                  "==============================================================\n\n"
+                  "Set         %s\n"
+                  "Set id      %s\n"
+                  "Printed     %s\n"
+                  "Repository  %s\n",
+                  title, set_id, clock_format(when, now), store);
+    for (size_t i = 0; settings != NULL && i < settings->mirror_count; i++)
+        buffer_printf(out, "Mirror      %s: %s\n", settings->mirrors[i].name, settings->mirrors[i].path);
+
+    buffer_printf(out, "\nREAD KEY (one line; its end is a checksum that finds typing errors)\n\n");
+    put_key(out, key);
+
+    buffer_printf(out, "\nWhoever has this key and the repository or a mirror can read every\n"
+                       "backup of this set. Without it (or a wrapped copy and its passphrase)\n"
+                       "nobody can. Keep one sheet away from the servers, and another away\n"
+                       "from the first.\n"
+                       "\nTO RESTORE, ON ANY LINUX MACHINE\n\n"
+                       "1. Get the program 'muniment' (one file; nothing else is installed).\n"
+                       "2. Get at the repository or at one mirror: mount the disk, or copy\n"
+                       "   the folder. Below it is called STORE.\n"
+                       "3. Type the key into a file, as one line, and close it to others:\n\n"
+                       "       umask 077; nano read.key\n\n"
+                       "4. See what there is, newest last:\n\n"
+                       "       muniment list . --from STORE --key read.key\n\n"
+                       "5. Restore the newest complete snapshot into a new folder:\n\n"
+                       "       muniment restore . --from STORE --key read.key --to restored\n\n"
+                       "   or an older one: write .@ID or .@2026-03-01T12:00:00Z for the dot.\n"
+                       "6. Databases go back into a PostgreSQL server with\n\n"
+                       "       muniment restore . SOURCE --from STORE --key read.key \\\n"
+                       "           --to-postgres \"host=... user=postgres\" --globals\n\n"
+                       "7. Afterwards destroy the file: shred -u read.key\n");
+}

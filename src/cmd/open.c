@@ -1,0 +1,119 @@
+#include "invocation_internal.h"
+#include <muniment/util/memory.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool invocation_is_standalone(const struct invocation *invocation) {
+    return option_given(&invocation->options, OPTION_FROM);
+}
+
+static int ask_for_read_key(const char *title, struct err *err) {
+    err_set(err, ERR_KEY, "the read key of '%s' is not on this host", title);
+    return err_hint(err, "name it with --key FILE, or open a wrapped copy with --passphrase-file FILE");
+}
+
+/* Puts the mirror in the repository's place, and the named key in that of the configuration. */
+static int apply_options(struct invocation *invocation, struct set_settings *settings, struct err *err) {
+    const char *key = option_text(&invocation->options, OPTION_KEY);
+    if (key != NULL) {
+        free(settings->read_key);
+        settings->read_key = mem_string(key);
+    }
+
+    const char *name = option_text(&invocation->options, OPTION_MIRROR);
+    for (size_t i = 0; name != NULL && i < settings->mirror_count; i++) {
+        if (strcmp(settings->mirrors[i].name, name) == 0) {
+            free(invocation->settings.repository);
+            invocation->settings.repository = mem_string(settings->mirrors[i].path);
+            return 0;
+        }
+    }
+    if (name != NULL)
+        return err_set(err, ERR_INVALID, "set '%s' has no mirror '%s'", settings->name, name);
+    return 0;
+}
+
+/* Which of a host's files is missing tells what is wrong: no repository yet, or no key. */
+static int explain_absence(const struct invocation *invocation, const char *name, struct err *err) {
+    char *mark = mem_format("%s/muniment", invocation->settings.repository);
+    bool repository = access(mark, F_OK) == 0;
+    free(mark);
+    if (err->code == ERR_NOT_FOUND)
+        err->code = repository ? ERR_KEY : ERR_NO_REPOSITORY;
+    if (repository)
+        return err_hint(err, "key files are made by 'muniment init %s' and never by a backup", name);
+    return err_hint(err, "'muniment init %s' makes repository and keys", name);
+}
+
+/* Opens a wrapped copy with a passphrase and gives the set what it holds. */
+static int unwrap(struct invocation *invocation, struct opened_set *set, struct err *err) {
+    struct buffer passphrase = { 0 };
+    struct keys keys = { 0 };
+    int result = invocation_passphrase(invocation, false, &passphrase, err);
+    if (result == 0)
+        result = key_copy_open(set->store, set->keys->set_name, buffer_text(&passphrase), &keys, err);
+    if (result == 0)
+        *set->keys = keys;
+    buffer_wipe(&passphrase);
+    keys_wipe(&keys);
+    return result;
+}
+
+static int open_configured(struct invocation *invocation, const char *name, enum opening opening,
+                           struct opened_set *set, struct err *err) {
+    struct set_settings *settings = NULL;
+    if (invocation_find_set(invocation, name, &settings, err) != 0)
+        return -1;
+    if (apply_options(invocation, settings, err) != 0)
+        return -1;
+
+    /* A wrapped copy is tried only when it is asked for, because opening one takes a second: on the command line, or by
+     * the environment of a host that has no read key. */
+    const struct options *options = &invocation->options;
+    bool asked = options->on_command_line[OPTION_PASSPHRASE_FILE] ||
+                 (option_given(options, OPTION_PASSPHRASE_FILE) && settings->read_key == NULL);
+    bool wrapped =
+        opening == OPEN_TO_UNWRAP || (opening == OPEN_TO_READ && asked && !option_given(options, OPTION_KEY));
+    bool read = opening == OPEN_TO_READ && !wrapped;
+
+    /* A check goes as deep as the keys of this host allow. */
+    if (opening == OPEN_TO_CHECK && settings->read_key != NULL)
+        read = option_given(options, OPTION_KEY) || access(settings->read_key, F_OK) == 0;
+    if (opened_set_open(set, &invocation->settings, settings, read, invocation->log, err) != 0)
+        return err->code == ERR_NOT_FOUND || err->code == ERR_NO_REPOSITORY ? explain_absence(invocation, name, err)
+                                                                            : -1;
+    if (wrapped)
+        return unwrap(invocation, set, err);
+    if (opening == OPEN_TO_READ && !set->keys->can_read)
+        return ask_for_read_key(name, err);
+    return 0;
+}
+
+static int open_standalone(struct invocation *invocation, enum opening opening, struct opened_set *set,
+                           struct err *err) {
+    const struct options *options = &invocation->options;
+    if (option_given(options, OPTION_MIRROR))
+        return err_set(err, ERR_INVALID, "--from names the store already: --mirror is of no use beside it");
+
+    struct buffer passphrase = { 0 };
+    const char *key = opening == OPEN_TO_UNWRAP ? NULL : option_text(options, OPTION_KEY);
+    if (key == NULL && invocation_passphrase(invocation, false, &passphrase, err) != 0)
+        return -1;
+    int result = opened_set_open_alone(set, option_text(options, OPTION_FROM), key,
+                                       key == NULL ? buffer_text(&passphrase) : NULL, invocation->log, err);
+    buffer_wipe(&passphrase);
+    if (result != 0)
+        return -1;
+    if (opening == OPEN_TO_READ && !set->keys->can_read)
+        return err_set(err, ERR_KEY, "'%s' is a write key: reading takes the read key", key);
+    return 0;
+}
+
+int invocation_open(struct invocation *invocation, const char *name, enum opening opening, struct opened_set *set,
+                    struct err *err) {
+    *set = (struct opened_set){ 0 };
+    if (invocation_is_standalone(invocation))
+        return open_standalone(invocation, opening, set, err);
+    return open_configured(invocation, name, opening, set, err);
+}
