@@ -1,8 +1,6 @@
 #include "mirror_internal.h"
 #include <muniment/util/interrupt.h>
-#include <muniment/util/memory.h>
 #include <muniment/util/sha256.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { KEY_OBJECT_MAX = 64 * 1024 };
@@ -227,48 +225,32 @@ static int must_send(struct mirror_job *job, enum folder_kind kind, const struct
     return 0;
 }
 
-/* Journal segments in the order of their numbers, so that a run that is killed leaves a chain without gaps. Names end
- * in <host>-<number>-<hash>. */
-static int compare_segments(const void *left, const void *right) {
-    const struct store_listed *const *a = left, *const *b = right;
-    const char *first = strrchr((*a)->name, '/'), *second = strrchr((*b)->name, '/');
-    size_t host = first ? strcspn(first, "-") : 0;
-    int order = first && second ? strncmp(first, second, host + 1) : strcmp((*a)->name, (*b)->name);
-    if (order != 0 || !first || !second)
-        return order;
-    unsigned long long one = strtoull(first + host + 1, NULL, 10), two = strtoull(second + host + 1, NULL, 10);
-    return (one > two) - (one < two);
-}
-
+/* In the order of the names: segments of the journal are sorted by their numbers in it, so that a run that is killed
+ * leaves chains without gaps. */
 int copy_folder(struct mirror_job *job, enum folder_kind kind, struct err *err) {
     struct folder *folder = &job->folders[kind];
-    const struct store_listed **order = mem_array(folder->here.count + 1, sizeof *order);
-    int status = -1;
-    for (size_t i = 0; i < folder->here.count; i++)
-        order[i] = &folder->here.items[i];
-    if (kind == FOLDER_JOURNAL)
-        qsort(order, folder->here.count, sizeof *order, compare_segments);
-
     for (size_t i = 0; i < folder->here.count; i++) {
-        const struct store_listed *there = store_names_find(&folder->there, order[i]->name);
+        const struct store_listed *here = &folder->here.items[i];
+        const struct store_listed *there = store_names_find(&folder->there, here->name);
         if (interrupt_check(err) < 0)
-            goto out;
+            return -1;
         if (kind == FOLDER_KEYS) {
-            if (copy_key(job, order[i], there, err) < 0)
-                goto out;
+            if (copy_key(job, here, there, err) < 0)
+                return -1;
             continue;
         }
+
         bool send;
-        enum copied copied;
-        if (must_send(job, kind, order[i], there, &send, err) < 0)
-            goto out;
-        if (send && kind == FOLDER_HEADS && job->pack_failures > 0 &&
-            needs_are_met(job, order[i]->name, &send, err) < 0)
-            goto out;
+        if (must_send(job, kind, here, there, &send, err) < 0)
+            return -1;
+        if (send && kind == FOLDER_HEADS && job->pack_failures > 0 && needs_are_met(job, here->name, &send, err) < 0)
+            return -1;
         if (!send)
             continue;
-        if (copy_object(job, order[i]->name, order[i]->size, &copied, err) < 0)
-            goto out;
+
+        enum copied copied;
+        if (copy_object(job, here->name, here->size, &copied, err) < 0)
+            return -1;
         if (copied == COPY_VANISHED && kind == FOLDER_INDEX)
             job->vanished = true;
         else if (copied == COPY_FAILED && kind == FOLDER_INDEX)
@@ -276,8 +258,5 @@ int copy_folder(struct mirror_job *job, enum folder_kind kind, struct err *err) 
         else if (copied == COPY_FAILED && kind == FOLDER_JOURNAL)
             break; /* what follows would hang in the air */
     }
-    status = 0;
-out:
-    free(order);
-    return status;
+    return 0;
 }

@@ -1,0 +1,767 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../lib/scratch.h"
+#include <muniment/retention/plan.h>
+#include <muniment/util/clock.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DAY = 86400, HOUR = 3600, MOST = 400 };
+
+static int64_t at(const char *text) {
+    struct err err = { 0 };
+    int64_t when;
+    assert_success(clock_parse(text, &when, &err), &err);
+    return when;
+}
+
+static struct calendar *open_zone(const char *zone) {
+    struct err err = { 0 };
+    struct calendar *calendar;
+    assert_success(calendar_open(zone, &calendar, &err), &err);
+    return calendar;
+}
+
+/* --- a world for the named cases
+ * --------------------------------------------------------------------------------------- */
+
+struct world {
+    struct calendar *calendar;
+    struct policy policy;
+    struct plan_snapshot snapshots[MOST];
+    struct plan_verdict verdicts[MOST];
+    size_t count;
+    struct plan_summary summary;
+};
+
+static struct world *world_new(const char *zone, uint32_t daily, uint32_t weekly, uint32_t monthly) {
+    struct world *world = calloc(1, sizeof *world);
+    assert_non_null(world);
+    world->calendar = open_zone(zone);
+    world->policy = (struct policy){ .daily = daily, .weekly = weekly, .monthly = monthly, .interval = DAY };
+    return world;
+}
+
+static void world_free(struct world *world) {
+    calendar_close(world->calendar);
+    free(world);
+}
+
+static struct plan_snapshot *add(struct world *world, int64_t started) {
+    assert_true(world->count < MOST);
+    struct plan_snapshot *snapshot = &world->snapshots[world->count++];
+    *snapshot = (struct plan_snapshot){ .started = started,
+                                        .deadline = plan_deadline(&world->policy, started),
+                                        .bytes = 1000,
+                                        .units = 3,
+                                        .complete = true };
+    return snapshot;
+}
+
+static void add_nights(struct world *world, const char *first, int nights) {
+    int64_t start = at(first);
+    for (int i = 0; i < nights; i++)
+        add(world, calendar_add_days(world->calendar, start, i));
+}
+
+static void make(struct world *world, int64_t now) {
+    struct err err = { 0 };
+    assert_success(plan_make(&world->policy, world->calendar, world->snapshots, world->count, now, world->verdicts,
+                             &world->summary, &err),
+                   &err);
+    assert_int_equal(world->summary.keep + world->summary.expire, world->count);
+}
+
+static void apply(struct world *world) {
+    size_t kept = 0;
+    for (size_t i = 0; i < world->count; i++)
+        if (world->verdicts[i].keep)
+            world->snapshots[kept++] = world->snapshots[i];
+    world->count = kept;
+}
+
+static int64_t newest(const struct world *world) {
+    return world->snapshots[world->count - 1].started;
+}
+
+/* --- named cases ---------------------------------------------------------------------------------------------------
+ */
+
+static void each_tier_keeps_the_first_of_its_newest_periods(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 3, 2, 2);
+    add_nights(world, "2026-01-01T02:00:00Z", 60); /* to Sunday, 2026-03-01 */
+    make(world, newest(world));
+    const char *const kept[] = { "2026-02-01T02:00:00Z", "2026-02-16T02:00:00Z", "2026-02-23T02:00:00Z",
+                                 "2026-02-27T02:00:00Z", "2026-02-28T02:00:00Z", "2026-03-01T02:00:00Z" };
+    apply(world);
+    assert_int_equal(world->count, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(world->snapshots[i].started, at(kept[i]));
+    make(world, newest(world));
+    assert_int_equal(world->summary.expire, 0);
+    assert_string_equal(world->verdicts[5].reason, "daily 1 of 3, monthly 1 of 2");
+    assert_string_equal(world->verdicts[1].reason, "weekly 2 of 2");
+    assert_int_equal(world->verdicts[0].tiers, TIER_MONTHLY);
+    world_free(world);
+}
+
+static void a_gap_thins_out_nothing(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 7, 0, 0);
+    add_nights(world, "2026-01-01T02:00:00Z", 7);
+    add(world, at("2026-06-01T02:00:00Z")); /* after five months of silence */
+    make(world, newest(world));
+    assert_int_equal(world->summary.expire, 1); /* one new daily, one old one goes */
+    assert_false(world->verdicts[0].keep);
+    assert_string_equal(world->verdicts[0].reason, "beyond 7 daily");
+    world_free(world);
+}
+
+static void a_silent_source_loses_nothing_to_the_calendar(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 2, 0, 0);
+    add_nights(world, "2026-01-01T02:00:00Z", 5);
+    make(world, at("2026-02-01T00:00:00Z"));
+    assert_int_equal(world->summary.expire, 0);
+    assert_non_null(strstr(world->summary.guard, "old"));
+    assert_non_null(strstr(world->verdicts[0].reason, "guard"));
+    world_free(world);
+}
+
+static void later_snapshots_of_a_day_stay_until_it_is_over(void **state) {
+    (void)state;
+    struct world *world = world_new("Europe/Copenhagen", 7, 0, 0);
+    add(world, at("2026-05-01T02:00:00Z"));
+    add(world, at("2026-05-01T10:00:00Z"));
+    add(world, at("2026-05-01T12:00:00Z"));
+    make(world, at("2026-05-01T21:59:59Z"));
+    assert_int_equal(world->summary.expire, 0);
+    make(world, at("2026-05-01T22:00:00Z")); /* midnight there */
+    assert_true(world->verdicts[0].keep);
+    assert_false(world->verdicts[1].keep);
+    assert_true(world->verdicts[2].keep); /* the newest complete one */
+    world->policy.strict = true;
+    make(world, at("2026-05-01T22:00:00Z"));
+    assert_false(world->verdicts[2].keep);
+    world_free(world);
+}
+
+static void a_partial_snapshot_never_takes_a_tier(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 7, 4, 6);
+    add(world, at("2026-05-04T02:00:00Z"))->complete = false;
+    make(world, newest(world));
+    assert_true(world->verdicts[0].keep);
+    assert_int_equal(world->verdicts[0].tiers, 0);
+    add(world, at("2026-05-05T02:00:00Z"));
+    add(world, at("2026-05-06T02:00:00Z"))->complete = false;
+    make(world, newest(world));
+    assert_false(world->verdicts[0].keep); /* a complete one came */
+    assert_int_equal(world->verdicts[1].tiers, TIER_DAILY | TIER_WEEKLY | TIER_MONTHLY);
+    assert_true(world->verdicts[2].keep);
+    world_free(world);
+}
+
+static void partial_snapshots_alone_all_stay(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 1, 0, 0);
+    add_nights(world, "2026-05-01T02:00:00Z", 5);
+    for (size_t i = 0; i < world->count; i++)
+        world->snapshots[i].complete = false;
+    make(world, newest(world));
+    assert_int_equal(world->summary.expire, 0);
+    assert_non_null(strstr(world->summary.guard, "no complete"));
+    world_free(world);
+}
+
+static void a_stale_newest_snapshot_stops_the_tiers(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 2, 0, 0);
+    add_nights(world, "2026-05-01T02:00:00Z", 4);
+    make(world, newest(world) + DAY + DAY / 2);
+    assert_int_equal(world->summary.expire, 2);
+    make(world, newest(world) + DAY + DAY / 2 + 1);
+    assert_int_equal(world->summary.expire, 0);
+    world_free(world);
+}
+
+static void a_shrunken_newest_snapshot_stops_the_tiers_until_it_is_the_rule(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 2, 0, 0);
+    add_nights(world, "2026-05-01T02:00:00Z", 8);
+    world->snapshots[7].bytes = 500;
+    make(world, newest(world));
+    assert_string_equal(world->summary.guard, "");
+    world->snapshots[7].bytes = 499;
+    make(world, newest(world));
+    assert_int_equal(world->summary.expire, 0);
+    assert_non_null(strstr(world->summary.guard, "499"));
+
+    /* Four nights later most of those it is compared with are as small. */
+    for (int i = 1; i <= 4; i++)
+        add(world, newest(world) + DAY)->bytes = 499;
+    make(world, newest(world));
+    assert_string_equal(world->summary.guard, "");
+    assert_int_equal(world->summary.keep, 2);
+    world_free(world);
+}
+
+static void a_lost_database_stops_the_tiers_for_a_week(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 1, 0, 0);
+    add_nights(world, "2026-05-01T02:00:00Z", 3);
+    for (int night = 0; night < 7; night++) {
+        add(world, newest(world) + DAY)->units = 2;
+        make(world, newest(world));
+        assert_int_equal(world->summary.expire, 0);
+        assert_non_null(strstr(world->summary.guard, "lost"));
+        apply(world);
+    }
+    add(world, newest(world) + DAY)->units = 2;
+    make(world, newest(world));
+    assert_int_equal(world->summary.keep, 1);
+    world_free(world);
+}
+
+static void max_age_beats_tiers_and_guard(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 100, 100, 100);
+    world->policy.max_age = 30 * DAY;
+    add_nights(world, "2026-01-01T02:00:00Z", 40);
+    world->snapshots[39].bytes = 1; /* the guard is up */
+    make(world, newest(world));
+    assert_string_not_equal(world->summary.guard, "");
+    for (size_t i = 0; i < world->count; i++)
+        assert_int_equal(world->verdicts[i].keep, i >= 12); /* 28 days: two before the deadline */
+    assert_non_null(strstr(world->verdicts[0].reason, "max_age 30 d reached"));
+    assert_int_equal(world->summary.next_expiry, world->snapshots[12].started + 30 * DAY);
+    world_free(world);
+}
+
+static void a_hold_beats_max_age(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 7, 0, 0);
+    world->policy.max_age = 30 * DAY;
+    add(world, at("2026-01-01T02:00:00Z"))->held = true;
+    add_nights(world, "2026-06-01T02:00:00Z", 8);
+    make(world, newest(world));
+    assert_true(world->verdicts[0].keep);
+    assert_true(world->verdicts[0].past_deadline);
+    assert_false(world->verdicts[1].keep); /* the hold takes no tier, and gives none */
+    assert_true(world->verdicts[2].keep);
+    world_free(world);
+}
+
+static void the_last_good_copy_outlives_its_deadline_unless_strict(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 7, 0, 0);
+    world->policy.max_age = 30 * DAY;
+    add_nights(world, "2026-01-01T02:00:00Z", 3);
+    add(world, at("2026-01-04T02:00:00Z"))->complete = false;
+    make(world, at("2026-06-01T00:00:00Z"));
+    assert_false(world->verdicts[1].keep);
+    assert_true(world->verdicts[2].keep);
+    assert_true(world->verdicts[2].past_deadline);
+    assert_non_null(strstr(world->verdicts[2].reason, "last good copy"));
+    assert_false(world->verdicts[3].keep);
+    world->policy.strict = true;
+    make(world, at("2026-06-01T00:00:00Z"));
+    assert_int_equal(world->summary.keep, 0);
+    world_free(world);
+}
+
+static void the_deadline_at_birth_binds(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 100, 0, 0);
+    world->policy.max_age = 30 * DAY;
+    add_nights(world, "2026-01-01T02:00:00Z", 40);
+    world->policy.max_age = 365 * DAY; /* longer: too late for these */
+    make(world, newest(world));
+    assert_int_equal(world->summary.expire, 12);
+    world->policy.max_age = 0; /* none any more: the same */
+    make(world, newest(world));
+    assert_int_equal(world->summary.expire, 12);
+    world->policy.max_age = 20 * DAY; /* shorter: at once */
+    make(world, newest(world));
+    assert_int_equal(world->summary.expire, 22);
+    assert_int_equal(world->verdicts[39].deadline, newest(world) + 20 * DAY);
+    world_free(world);
+}
+
+static void without_tiers_only_max_age_ends_snapshots(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 0, 0, 0);
+    add_nights(world, "2026-01-01T02:00:00Z", 40);
+    make(world, newest(world));
+    assert_int_equal(world->summary.expire, 0);
+    world->policy.max_age = 20 * DAY;
+    make(world, newest(world));
+    assert_int_equal(world->summary.expire, 22);
+    world_free(world);
+}
+
+static void days_of_23_and_25_hours_are_days(void **state) {
+    (void)state;
+    struct world *world = world_new("Europe/Copenhagen", 100, 0, 0);
+    add_nights(world, "2026-03-26T01:30:00Z", 6); /* 02:30, which 2026-03-29 lacks */
+    add_nights(world, "2026-10-23T00:30:00Z", 5); /* 02:30, which 2026-10-25 has twice */
+    make(world, newest(world));
+    for (size_t i = 0; i < world->count; i++)
+        assert_int_equal(world->verdicts[i].tiers, TIER_DAILY);
+    world_free(world);
+}
+
+static void week_53_belongs_to_the_old_year(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 0, 2, 0);
+    add_nights(world, "2026-12-28T02:00:00Z", 9); /* W53 from Monday on, W01 from 2027-01-04 */
+    make(world, newest(world));
+    apply(world);
+    assert_int_equal(world->snapshots[0].started, at("2026-12-28T02:00:00Z"));
+    assert_int_equal(world->snapshots[1].started, at("2027-01-04T02:00:00Z"));
+    world_free(world);
+}
+
+static void a_leap_day_counts_as_any_other(void **state) {
+    (void)state;
+    struct world *world = world_new("UTC", 3, 0, 1);
+    add_nights(world, "2028-02-27T02:00:00Z", 4);
+    make(world, newest(world));
+    assert_false(world->verdicts[0].keep);
+    assert_int_equal(world->verdicts[2].tiers, TIER_DAILY); /* 2028-02-29 */
+    assert_int_equal(world->verdicts[3].tiers, TIER_DAILY | TIER_MONTHLY);
+    world_free(world);
+}
+
+static void a_clock_that_was_set_back_changes_nothing(void **state) {
+    (void)state;
+    struct err err = { 0 };
+    struct world *world = world_new("UTC", 1, 0, 0);
+    add_nights(world, "2026-05-01T02:00:00Z", 3);
+    int64_t now = newest(world) - DAY;
+    make(world, now);
+    assert_failure(plan_make(&world->policy, world->calendar, world->snapshots, world->count, now - 1, world->verdicts,
+                             &world->summary, &err),
+                   ERR_REFUSED, &err);
+    world_free(world);
+}
+
+static void snapshots_out_of_order_are_refused(void **state) {
+    (void)state;
+    struct err err = { 0 };
+    struct world *world = world_new("UTC", 1, 0, 0);
+    add(world, at("2026-05-02T02:00:00Z"));
+    add(world, at("2026-05-01T02:00:00Z"));
+    assert_failure(plan_make(&world->policy, world->calendar, world->snapshots, world->count,
+                             at("2026-05-02T02:00:00Z"), world->verdicts, &world->summary, &err),
+                   ERR_INVALID, &err);
+    world_free(world);
+}
+
+static void tiers_at_birth_are_those_the_plan_gives(void **state) {
+    (void)state;
+    struct world *world = world_new("Europe/Copenhagen", 7, 4, 6);
+    world->policy.yearly = 1;
+    add_nights(world, "2025-11-20T02:00:00Z", 100);
+    for (size_t i = 0; i < 100; i++) {
+        int64_t when = world->snapshots[i].started;
+        uint8_t tiers = plan_birth_tiers(world->calendar, &world->policy, world->snapshots, i, when);
+        world->count = i + 1;
+        make(world, when);
+        assert_int_equal(tiers, world->verdicts[i].tiers);
+        assert_int_equal(plan_birth_tiers(world->calendar, &world->policy, world->snapshots, i + 1, when + 60), 0);
+    }
+    world_free(world);
+}
+
+static void slack_is_two_runs_or_a_quarter(void **state) {
+    (void)state;
+    struct policy policy = { .max_age = 90 * DAY };
+    assert_int_equal(plan_slack(&policy), 2 * DAY);
+    policy.max_age = 4 * DAY;
+    assert_int_equal(plan_slack(&policy), DAY);
+    policy.interval = HOUR;
+    assert_int_equal(plan_slack(&policy), 2 * HOUR);
+    policy.max_age = 0;
+    assert_int_equal(plan_slack(&policy), 0);
+}
+
+/* --- reach and simulation ------------------------------------------------------------------------------------------
+ */
+
+static bool never(void *context, int day) {
+    (void)context;
+    (void)day;
+    return false;
+}
+
+static bool two_of_three(void *context, int day) {
+    (void)context;
+    return day % 3 != 0;
+}
+
+/* The most snapshots of each tier that a night shows. */
+static int count_tiers(void *context, const struct simulation_night *night, struct err *err) {
+    uint32_t *most = context;
+    (void)err;
+    for (int kind = 0; kind < 4; kind++) {
+        uint32_t count = 0;
+        for (size_t i = 0; i < night->count; i++)
+            count += night->verdicts[i].keep && night->verdicts[i].tiers >> kind & 1;
+        most[kind] = count > most[kind] ? count : most[kind];
+    }
+    return 0;
+}
+
+static void seven_four_six_reaches_183_days(void **state) {
+    (void)state;
+    struct policy policy = { .daily = 7, .weekly = 4, .monthly = 6 };
+    struct policy_reach reach;
+    plan_reach(&policy, &reach);
+    assert_int_equal(reach.tiers_reach, 183 * DAY);
+    assert_int_equal(reach.oldest_age, 183 * DAY);
+    assert_int_equal(reach.erasure_horizon, 184 * DAY);
+    policy.max_age = 90 * DAY;
+    policy.purge_within = 7 * DAY;
+    plan_reach(&policy, &reach);
+    assert_int_equal(reach.oldest_age, 87 * DAY);
+    assert_int_equal(reach.erasure_horizon, 90 * DAY);
+    assert_int_equal(reach.daily_effective, 7);
+    assert_int_equal(reach.weekly_effective, 4);
+    assert_int_equal(reach.monthly_effective, 3);
+
+    struct buffer lines = { 0 };
+    plan_describe(&policy, &lines);
+    assert_non_null(strstr(buffer_text(&lines), "monthly: 6 configured, 3 effective, limited by max_age = 90 d\n"));
+    assert_null(strstr(buffer_text(&lines), "weekly"));
+    buffer_release(&lines);
+}
+
+static void reach_is_what_simulation_finds(void **state) {
+    (void)state;
+    struct err err = { 0 };
+    struct calendar *calendar = open_zone("UTC");
+    const struct policy policies[] = {
+        { .daily = 7, .weekly = 4, .monthly = 6 },
+        { .daily = 7, .weekly = 4, .monthly = 6, .max_age = 90 * DAY },
+        { .daily = 7, .weekly = 4, .monthly = 6, .max_age = 30 * DAY },
+        { .daily = 30 },
+        { .weekly = 60, .max_age = 200 * DAY },
+        { .monthly = 3, .yearly = 2 },
+        { .max_age = 14 * DAY },
+        { .daily = 5, .max_age = 3 * DAY },
+    };
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        struct policy_reach reach;
+        struct simulation_result result;
+        uint32_t most[4] = { 0 };
+        plan_reach(&policies[i], &reach);
+        assert_success(plan_simulate(&policies[i], calendar, at("2026-01-01T02:00:00Z"), 4 * 366, never, count_tiers,
+                                     most, &result, &err),
+                       &err);
+        assert_int_equal(result.oldest_age, reach.oldest_age);
+        if (policies[i].max_age != 0 && policies[i].max_age < 60 * DAY)
+            continue; /* where max_age ends a first, the next of its period that still exists takes its tier */
+        assert_int_equal(most[0], reach.daily_effective);
+        assert_int_equal(most[1], reach.weekly_effective);
+        assert_int_equal(most[2], reach.monthly_effective);
+        assert_int_equal(most[3], reach.yearly_effective);
+    }
+    calendar_close(calendar);
+}
+
+static void a_policy_without_an_end_says_so(void **state) {
+    (void)state;
+    struct policy policy = { 0 };
+    struct policy_reach reach;
+    plan_reach(&policy, &reach);
+    assert_int_equal(reach.oldest_age, -1);
+    assert_int_equal(reach.erasure_horizon, -1);
+    struct buffer lines = { 0 };
+    plan_describe(&policy, &lines);
+    assert_non_null(strstr(buffer_text(&lines), "for ever"));
+    buffer_release(&lines);
+
+    policy = (struct policy){ .yearly = UINT32_MAX, .weekly = UINT32_MAX, .max_age = INT64_MAX };
+    plan_reach(&policy, &reach); /* no sum overflows */
+}
+
+struct ages {
+    int64_t limit, oldest;
+};
+
+static int watch_ages(void *context, const struct simulation_night *night, struct err *err) {
+    struct ages *ages = context;
+    for (size_t i = 0; i < night->count; i++) {
+        int64_t age = night->when - night->snapshots[i].started;
+        if (age > ages->limit && night->snapshots[i].complete)
+            return err_set(err, ERR_STALE, "a snapshot is %lld seconds old", (long long)age);
+        ages->oldest = age > ages->oldest ? age : ages->oldest;
+    }
+    return 0;
+}
+
+static bool every_eighth(void *context, int day) {
+    (void)context;
+    return day % 8 == 7;
+}
+
+static void one_missed_night_breaks_no_deadline(void **state) {
+    (void)state;
+    struct err err = { 0 };
+    struct calendar *calendar = open_zone("Europe/Copenhagen");
+    for (int64_t max_age = 8 * DAY; max_age < 60 * DAY; max_age += 5 * HOUR) {
+        struct policy policy = { .daily = 7, .weekly = 4, .monthly = 6, .max_age = max_age };
+        struct ages ages = { .limit = max_age };
+        struct simulation_result result;
+        assert_success(plan_simulate(&policy, calendar, at("2026-01-01T02:00:00Z"), 200, every_eighth, watch_ages,
+                                     &ages, &result, &err),
+                       &err);
+    }
+    calendar_close(calendar);
+}
+
+static void missed_nights_keep_what_there_is(void **state) {
+    (void)state;
+    struct err err = { 0 };
+    struct calendar *calendar = open_zone("UTC");
+    struct policy policy = { .daily = 7 };
+    struct simulation_result result;
+    assert_success(
+        plan_simulate(&policy, calendar, at("2026-01-01T02:00:00Z"), 800, two_of_three, NULL, NULL, &result, &err),
+        &err);
+    assert_int_equal(result.most_snapshots, 7);
+    assert_int_equal(result.oldest_age, (6 * 3 + 2) * DAY);
+    assert_failure(plan_simulate(&policy, calendar, 0, 0, NULL, NULL, NULL, &result, &err), ERR_INVALID, &err);
+    calendar_close(calendar);
+}
+
+/* --- a million calendars against a naive plan -----------------------------------------------------------------------
+ */
+
+static uint64_t random_state = 88172645463325252u;
+
+static uint64_t draw(uint64_t below) {
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state % below;
+}
+
+enum { SMALL = 14 };
+
+/* Straight from the words of plan.h: every question is answered by looking at all snapshots again. */
+struct naive {
+    const struct policy *policy;
+    const struct plan_snapshot *s;
+    size_t n;
+    int64_t now;
+    int64_t period[SMALL][4];
+    int64_t today;
+};
+
+static int64_t naive_deadline(const struct naive *naive, size_t i) {
+    int64_t by_policy = naive->policy->max_age ? naive->s[i].started + naive->policy->max_age : 0;
+    if (!naive->s[i].deadline)
+        return by_policy;
+    if (!by_policy)
+        return naive->s[i].deadline;
+    return by_policy < naive->s[i].deadline ? by_policy : naive->s[i].deadline;
+}
+
+static bool naive_ended(const struct naive *naive, size_t i) {
+    int64_t deadline = naive_deadline(naive, i), run = naive->policy->interval ? naive->policy->interval : DAY;
+    int64_t quarter = (deadline - naive->s[i].started) / 4;
+    return deadline && naive->now >= deadline - (quarter < 2 * run ? quarter : 2 * run);
+}
+
+static bool naive_first(const struct naive *naive, size_t i, int kind) {
+    if (!naive->s[i].complete || naive_ended(naive, i))
+        return false;
+    for (size_t j = 0; j < i; j++)
+        if (naive->s[j].complete && !naive_ended(naive, j) && naive->period[j][kind] == naive->period[i][kind])
+            return false;
+    return true;
+}
+
+static uint8_t naive_tiers(const struct naive *naive, size_t i) {
+    const uint32_t wanted[4] = { naive->policy->daily, naive->policy->weekly, naive->policy->monthly,
+                                 naive->policy->yearly };
+    uint8_t tiers = 0;
+    for (int kind = 0; kind < 4; kind++) {
+        uint32_t newer = 0;
+        if (!wanted[kind] || !naive_first(naive, i, kind))
+            continue;
+        for (size_t j = 0; j < naive->n; j++)
+            newer += naive->period[j][kind] > naive->period[i][kind] && naive_first(naive, j, kind);
+        if (newer < wanted[kind])
+            tiers |= (uint8_t)(1 << kind);
+    }
+    return tiers;
+}
+
+static size_t naive_newest(const struct naive *naive) {
+    size_t newest_at = naive->n;
+    for (size_t i = 0; i < naive->n; i++)
+        if (naive->s[i].complete)
+            newest_at = i;
+    return newest_at;
+}
+
+static bool naive_guard(const struct naive *naive) {
+    size_t last = naive_newest(naive);
+    if (naive->n == 0)
+        return false;
+    if (last == naive->n)
+        return true;
+    int64_t run = naive->policy->interval ? naive->policy->interval : DAY;
+    if (2 * (naive->now - naive->s[last].started) > 3 * run)
+        return true;
+
+    size_t before[7], count = 0;
+    for (size_t i = last; i-- > 0 && count < 7;)
+        if (naive->s[i].complete)
+            before[count++] = i;
+    for (size_t i = 0; i < count; i++)
+        if (naive->s[before[i]].units > naive->s[last].units)
+            return true;
+    /* The upper median: as many below it as count / 2. */
+    for (size_t i = 0; i < count; i++) {
+        uint64_t candidate = naive->s[before[i]].bytes;
+        size_t less = 0, equal = 0;
+        for (size_t j = 0; j < count; j++) {
+            less += naive->s[before[j]].bytes < candidate;
+            equal += naive->s[before[j]].bytes == candidate;
+        }
+        if (less <= count / 2 && less + equal > count / 2)
+            return naive->s[last].bytes < candidate / 2;
+    }
+    return false;
+}
+
+static bool naive_keep(const struct naive *naive, size_t i) {
+    size_t last = naive_newest(naive);
+    bool last_good = i == last && !naive->policy->strict;
+    if (naive->s[i].held)
+        return true;
+    if (naive_ended(naive, i))
+        return last_good;
+    if (naive_guard(naive))
+        return true;
+    if (!naive->s[i].complete)
+        return last == naive->n || last < i;
+    if (!naive->policy->daily && !naive->policy->weekly && !naive->policy->monthly && !naive->policy->yearly)
+        return true;
+    return last_good || naive_tiers(naive, i) || naive->period[i][0] >= naive->today;
+}
+
+static size_t draw_calendar(struct policy *policy, struct plan_snapshot *snapshots, int64_t *now) {
+    static const int64_t steps[] = { HOUR, 5 * HOUR, DAY, DAY, DAY, 2 * DAY, 7 * DAY, 31 * DAY, 200 * DAY };
+    *policy = (struct policy){ .daily = (uint32_t)draw(5),
+                               .weekly = (uint32_t)draw(4),
+                               .monthly = (uint32_t)draw(4),
+                               .yearly = (uint32_t)draw(3),
+                               .max_age = draw(2) ? 0 : (int64_t)draw(120 * DAY) + 1,
+                               .interval = draw(3) ? 0 : (int64_t)(draw(7 * DAY) + 1),
+                               .strict = draw(2) };
+    size_t count = draw(SMALL + 1);
+    int64_t when = 1700000000 + (int64_t)draw(400 * DAY), step = steps[draw(9)];
+    for (size_t i = 0; i < count; i++) {
+        when += draw(4) ? step : steps[draw(9)];
+        snapshots[i] = (struct plan_snapshot){ .started = when,
+                                               .deadline = draw(3) ? 0 : when + (int64_t)draw(200 * DAY) + 1,
+                                               .bytes = draw(6) ? 1000 : draw(1000),
+                                               .units = draw(12) ? 3 : (uint32_t)draw(4),
+                                               .complete = draw(6) != 0,
+                                               .held = draw(12) == 0 };
+    }
+    *now = when + (draw(3) ? (int64_t)draw(HOUR) : (int64_t)draw(60 * DAY)) - (draw(8) ? 0 : (int64_t)draw(DAY));
+    return count;
+}
+
+static void compare_with_naive(const struct calendar *calendar, uint64_t round) {
+    struct err err = { 0 };
+    struct policy policy;
+    struct plan_snapshot snapshots[SMALL], after[SMALL];
+    struct plan_verdict verdicts[SMALL];
+    struct plan_summary summary;
+    struct naive naive = { .policy = &policy, .s = snapshots };
+    naive.n = draw_calendar(&policy, snapshots, &naive.now);
+    for (size_t i = 0; i < naive.n; i++)
+        for (int kind = 0; kind < 4; kind++)
+            naive.period[i][kind] = calendar_period(calendar, (enum period)kind, snapshots[i].started);
+    naive.today = calendar_period(calendar, PERIOD_DAY, naive.now);
+
+    assert_success(plan_make(&policy, calendar, snapshots, naive.n, naive.now, verdicts, &summary, &err), &err);
+    if (naive_guard(&naive) != (summary.guard[0] != '\0'))
+        fail_msg("calendar %llu: guard '%s'", (unsigned long long)round, summary.guard);
+    size_t kept = 0;
+    for (size_t i = 0; i < naive.n; i++) {
+        int64_t deadline = naive_deadline(&naive, i);
+        bool keep = naive_keep(&naive, i), past = keep && deadline && naive.now >= deadline;
+        if (verdicts[i].keep != keep || verdicts[i].deadline != deadline || verdicts[i].past_deadline != past ||
+            verdicts[i].reason[0] == '\0' || (naive_tiers(&naive, i) && verdicts[i].tiers != naive_tiers(&naive, i)))
+            fail_msg("calendar %llu, snapshot %zu of %zu: keep %d, not %d: %s", (unsigned long long)round, i, naive.n,
+                     verdicts[i].keep, keep, verdicts[i].reason);
+        if (keep)
+            after[kept++] = snapshots[i];
+    }
+    assert_int_equal(summary.keep, kept);
+    if (summary.guard[0] != '\0')
+        return;
+
+    /* What was carried out is not carried out again. */
+    assert_success(plan_make(&policy, calendar, after, kept, naive.now, verdicts, &summary, &err), &err);
+    if (summary.expire != 0)
+        fail_msg("calendar %llu: the plan after the plan expires %zu more", (unsigned long long)round, summary.expire);
+}
+
+static void a_million_calendars_agree_with_a_naive_plan(void **state) {
+    (void)state;
+    const char *scale = getenv("TEST_SCALE");
+    uint64_t rounds = 10000 * (scale ? strtoull(scale, NULL, 10) : 100);
+    struct calendar *const calendars[] = { open_zone("UTC"), open_zone("Europe/Copenhagen") };
+    for (uint64_t round = 0; round < rounds; round++)
+        compare_with_naive(calendars[round % 8 == 0], round);
+    calendar_close(calendars[0]);
+    calendar_close(calendars[1]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_tier_keeps_the_first_of_its_newest_periods),
+        cmocka_unit_test(a_gap_thins_out_nothing),
+        cmocka_unit_test(a_silent_source_loses_nothing_to_the_calendar),
+        cmocka_unit_test(later_snapshots_of_a_day_stay_until_it_is_over),
+        cmocka_unit_test(a_partial_snapshot_never_takes_a_tier),
+        cmocka_unit_test(partial_snapshots_alone_all_stay),
+        cmocka_unit_test(a_stale_newest_snapshot_stops_the_tiers),
+        cmocka_unit_test(a_shrunken_newest_snapshot_stops_the_tiers_until_it_is_the_rule),
+        cmocka_unit_test(a_lost_database_stops_the_tiers_for_a_week),
+        cmocka_unit_test(max_age_beats_tiers_and_guard),
+        cmocka_unit_test(a_hold_beats_max_age),
+        cmocka_unit_test(the_last_good_copy_outlives_its_deadline_unless_strict),
+        cmocka_unit_test(the_deadline_at_birth_binds),
+        cmocka_unit_test(without_tiers_only_max_age_ends_snapshots),
+        cmocka_unit_test(days_of_23_and_25_hours_are_days),
+        cmocka_unit_test(week_53_belongs_to_the_old_year),
+        cmocka_unit_test(a_leap_day_counts_as_any_other),
+        cmocka_unit_test(a_clock_that_was_set_back_changes_nothing),
+        cmocka_unit_test(snapshots_out_of_order_are_refused),
+        cmocka_unit_test(tiers_at_birth_are_those_the_plan_gives),
+        cmocka_unit_test(slack_is_two_runs_or_a_quarter),
+        cmocka_unit_test(seven_four_six_reaches_183_days),
+        cmocka_unit_test(reach_is_what_simulation_finds),
+        cmocka_unit_test(a_policy_without_an_end_says_so),
+        cmocka_unit_test(one_missed_night_breaks_no_deadline),
+        cmocka_unit_test(missed_nights_keep_what_there_is),
+        cmocka_unit_test(a_million_calendars_agree_with_a_naive_plan),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
