@@ -2,7 +2,7 @@
 #include <sodium.h>
 #include <string.h>
 
-const struct chunker_sizes CHUNKER_DATABASE = { 4 * 1024, 16 * 1024, 64 * 1024 };
+const struct chunker_sizes CHUNKER_DATABASE = { 6 * 1024, 8 * 1024, 64 * 1024 };
 const struct chunker_sizes CHUNKER_FILES = { 16 * 1024, 64 * 1024, 256 * 1024 };
 
 /*
