@@ -1,6 +1,7 @@
 #include "purge_survey_internal.h"
 #include <muniment/util/clock.h>
 #include <muniment/util/interrupt.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -60,6 +61,18 @@ static int remove_record(struct purge *purge, const struct purge_record *record,
     return store_remove(purge->repo->store, repo_name(purge->repo, name, "purges", record->name), err);
 }
 
+/* So that a record that is lost is missed. */
+static int journal_record(struct purge *purge, const char *name, struct err *err) {
+    struct journal_batch batch = { 0 };
+    char object[PURGE_NAME_SIZE + sizeof "purges/"] = "none";
+    if (name[0] != '\0')
+        snprintf(object, sizeof object, "purges/%s", name);
+    journal_add(&batch, purge->options->now, "recorded", "object", object, NULL);
+    int result = journal_append(purge->repo, &batch, err);
+    journal_batch_release(&batch);
+    return result;
+}
+
 /* Makes the record say what the survey says. The new one is durable before older ones go; when there is nothing to say,
  * none stays. */
 static int write_record(struct purge *purge, struct err *err) {
@@ -74,13 +87,15 @@ static int write_record(struct purge *purge, struct err *err) {
         return -1;
     }
 
-    int result = remove_record(purge, &purge->record, err);
+    int result = journal_record(purge, next.name, err);
+    if (result == 0)
+        result = remove_record(purge, &purge->record, err);
     for (size_t i = 0; i < purge->merged.count && result == 0; i++)
         result = remove_record(purge, &purge->merged.items[i], err);
     purge_record_release(&purge->record);
     purge_records_release(&purge->merged);
     purge->record = next;
-    return result < 0 ? err_wrap(err, "remove an old purge record") : 0;
+    return result < 0 ? err_wrap(err, "replace the purge record") : 0;
 }
 
 static int record_time(struct purge *purge, const struct purge_record *record, int64_t *modified, struct err *err) {

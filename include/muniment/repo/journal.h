@@ -17,8 +17,9 @@
  *
  * Events written today: `key_added` id · `key_removed` id · `captured` snapshot, outcome, started, deadline, tiers ·
  * `refused` source, reason · `expired` snapshot, reason, deadline · `destroyed` object (name below the set's folder,
- * such as packs/ab/ab12...), reason · `mirrored` mirror, objects, bytes · `removed` mirror, object · `verified` ... An
- * object named by `expired` (as snapshots/<name>) or `destroyed` may be deleted from every mirror.
+ * such as packs/ab/ab12...), reason · `recorded` object (the newest purge record, purges/<name>, or none) · `mirrored`
+ * mirror, objects, bytes · `removed` mirror, object · `verified` ... An object named by `expired` (as snapshots/<name>)
+ * or `destroyed` may be deleted from every mirror.
  */
 #ifndef MUNIMENT_REPO_JOURNAL_H
 #define MUNIMENT_REPO_JOURNAL_H

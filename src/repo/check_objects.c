@@ -1,0 +1,204 @@
+#include "check_internal.h"
+#include "purge_internal.h"
+#include <muniment/repo/journal.h>
+#include <muniment/repo/record.h>
+#include <muniment/util/memory.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SESSION_OBJECT_MAX = 4096 };
+
+static const char *leaf_of(const char *name) {
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
+}
+
+/* What was listed and is gone by now was ended by a purge or a capture, which is nothing to find. */
+static int found_unless_gone(struct check *check, const char *name, struct err *err) {
+    if (err->code == ERR_NOT_FOUND) {
+        err_clear(err);
+        return 0;
+    }
+    return check_found(check, name, err);
+}
+
+static int check_heads(struct check *check, struct err *err) {
+    check->heads.items = mem_array(check->head_names.count ? check->head_names.count : 1, sizeof *check->heads.items);
+    for (size_t i = 0; i < check->head_names.count; i++) {
+        const char *name = check->head_names.items[i].name;
+        if (head_load(check->repo, leaf_of(name), &check->heads.items[check->heads.count], err) == 0)
+            check->heads.count++;
+        else if (found_unless_gone(check, name, err) < 0)
+            return -1;
+    }
+    check->result->snapshots = check->heads.count;
+    return 0;
+}
+
+static int check_purges(struct check *check, struct err *err) {
+    for (size_t i = 0; i < check->purge_names.count; i++) {
+        struct purge_record record = { 0 };
+        const char *name = check->purge_names.items[i].name;
+        if (purge_record_load(check->repo, name, &record, err) < 0 && found_unless_gone(check, name, err) < 0)
+            return -1;
+        purge_record_release(&record);
+    }
+    return 0;
+}
+
+static int check_sessions(struct check *check, struct err *err) {
+    for (size_t i = 0; i < check->session_names.count; i++) {
+        struct buffer payload = { 0 };
+        const char *name = check->session_names.items[i].name;
+        int result = record_load(check->repo, RECORD_SESSION, name, SESSION_OBJECT_MAX, &payload, NULL, err);
+        buffer_release(&payload);
+        if (result < 0 && found_unless_gone(check, name, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_keys(struct check *check, struct err *err) {
+    struct key_copy *copies = NULL;
+    size_t count = 0;
+    char folder[REPO_NAME_MAX];
+    int result = key_copy_list(check->repo->store, check->repo->keys, &copies, &count, err);
+    free(copies);
+    return result == 0 ? 0 : check_found(check, repo_folder(check->repo, folder, "keys"), err);
+}
+
+/* --- the journal ----------------------------------------------------------------------------------------------------
+ */
+
+/* What the journal says is there, and is not gone again. */
+struct promise {
+    char *object; /* below the set's folder */
+    bool kept;    /* expired, removed or destroyed since */
+};
+
+struct promises {
+    struct check *check;
+    struct promise *items;
+    size_t count, capacity;
+    char *record; /* of the last purge; "none": there is none */
+    int64_t record_time;
+};
+
+static void promise(struct promises *promises, const char *folder, const char *leaf) {
+    promises->items = mem_grow(promises->items, &promises->capacity, promises->count + 1, sizeof *promises->items);
+    promises->items[promises->count++] = (struct promise){ mem_format("%s/%s", folder, leaf), false };
+}
+
+static void keep_promise(struct promises *promises, const char *folder, const char *leaf) {
+    size_t length = strlen(folder);
+    for (size_t i = 0; i < promises->count; i++)
+        if (strncmp(promises->items[i].object, folder, length) == 0 && promises->items[i].object[length] == '/' &&
+            strcmp(promises->items[i].object + length + 1, leaf) == 0)
+            promises->items[i].kept = true;
+}
+
+static int follow_journal(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
+    (void)segment, (void)err;
+    struct promises *promises = context;
+    const char *snapshot = journal_field(entry, "snapshot"), *id = journal_field(entry, "id");
+    const char *object = journal_field(entry, "object");
+
+    if (strcmp(entry->event, "captured") == 0 && snapshot)
+        promise(promises, "snapshots", snapshot);
+    else if (strcmp(entry->event, "key_added") == 0 && id)
+        promise(promises, "keys", id);
+    else if (strcmp(entry->event, "recorded") == 0 && object && entry->time >= promises->record_time) {
+        free(promises->record);
+        promises->record = mem_string(object);
+        promises->record_time = entry->time;
+    }
+    return 0;
+}
+
+/* Ends come from any host's chain, so they are looked for when every beginning is known. */
+static int follow_ends(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
+    (void)segment, (void)err;
+    struct promises *promises = context;
+    const char *snapshot = journal_field(entry, "snapshot"), *id = journal_field(entry, "id");
+    if (strcmp(entry->event, "expired") == 0 && snapshot)
+        keep_promise(promises, "snapshots", snapshot);
+    else if (strcmp(entry->event, "key_removed") == 0 && id)
+        keep_promise(promises, "keys", id);
+    return 0;
+}
+
+static bool is_stored(struct check *check, const char *below, struct err *err) {
+    char name[REPO_NAME_MAX];
+    uint64_t size;
+    int64_t modified;
+    int length = snprintf(name, sizeof name, "%s/%s", check->repo->keys->set_name, below);
+    if (length < 0 || (size_t)length >= sizeof name)
+        return false;
+    bool stored = store_stat(check->repo->store, name, &size, &modified, err) == 0 || err->code != ERR_NOT_FOUND;
+    err_clear(err);
+    return stored;
+}
+
+/* On a mirror, what is newer than all it holds was not copied yet. */
+static bool not_copied_yet(const struct check *check, const char *object) {
+    if (!check->options->mirror || strncmp(object, "snapshots/", 10) != 0)
+        return false;
+    const struct store_names *heads = &check->head_names;
+    return heads->count == 0 || strcmp(object + 10, leaf_of(heads->items[heads->count - 1].name)) > 0;
+}
+
+static bool is_promised(const struct promises *promises, const char *head) {
+    for (size_t i = 0; i < promises->count; i++)
+        if (strncmp(promises->items[i].object, "snapshots/", 10) == 0 &&
+            strcmp(promises->items[i].object + 10, head) == 0)
+            return true;
+    return false;
+}
+
+static void compare_with_store(struct check *check, const struct promises *promises, struct err *err) {
+    const char *set = check->repo->keys->set_name;
+    char name[REPO_NAME_MAX];
+    for (size_t i = 0; i < promises->count; i++) {
+        const struct promise *promised = &promises->items[i];
+        if (promised->kept || not_copied_yet(check, promised->object) || is_stored(check, promised->object, err))
+            continue;
+        snprintf(name, sizeof name, "%.64s/%.160s", set, promised->object);
+        check_find(check, name, "is missing: the journal says that it was made, and not that it ended");
+    }
+    if (promises->record && strcmp(promises->record, "none") != 0 && check->purge_names.count == 0 &&
+        !check->options->mirror && !is_stored(check, promises->record, err)) {
+        snprintf(name, sizeof name, "%.64s/%.160s", set, promises->record);
+        check_find(check, name, "is missing: it said when dead chunks must be gone");
+    }
+
+    /* A capture writes its line after its head; one that was killed in between left its session, too. */
+    for (size_t i = 0; i < check->heads.count && check->session_names.count == 0; i++)
+        if (!is_promised(promises, check->heads.items[i].name) && !check->options->mirror) {
+            repo_name(check->repo, name, "snapshots", check->heads.items[i].name);
+            check_find(check, name, "the journal does not know this snapshot: its end is missing");
+        }
+}
+
+static int check_journal(struct check *check, struct err *err) {
+    struct promises promises = { .check = check };
+    char folder[REPO_NAME_MAX];
+    int result = 0;
+    if (journal_walk(check->repo, follow_journal, &promises, err) < 0 ||
+        journal_walk(check->repo, follow_ends, &promises, err) < 0)
+        result = check_found(check, repo_folder(check->repo, folder, "journal"), err);
+    else
+        compare_with_store(check, &promises, err);
+    for (size_t i = 0; i < promises.count; i++)
+        free(promises.items[i].object);
+    free(promises.items);
+    free(promises.record);
+    return result;
+}
+
+int check_objects(struct check *check, struct err *err) {
+    if (check_keys(check, err) < 0 || check_heads(check, err) < 0 || check_purges(check, err) < 0 ||
+        check_sessions(check, err) < 0 || check_journal(check, err) < 0)
+        return -1;
+    return 0;
+}
