@@ -16,6 +16,8 @@
 #
 # The server ends when the process POSTGRES_OWNER (when sourced: the calling shell) is gone, however that ended.
 
+postgres_script=$(realpath "${BASH_SOURCE[0]}")
+
 postgres_bin() {
     local newest
     newest=$(ls -d /usr/lib/postgresql/${POSTGRES_VERSION:-[0-9]*}/bin/initdb 2>/dev/null | sort -t/ -k5 -n | tail -1)
@@ -107,7 +109,8 @@ postgres_run() {
         return 1
     }
     if [ -n "${POSTGRES_OWNER:-}" ]; then
-        (trap - EXIT && postgres_watch "$POSTGRES_OWNER" "$(postgres_pid "$folder")") </dev/null >/dev/null 2>&1 &
+        # A session of its own: who ends this script's process group does not mean the watch.
+        setsid "$postgres_script" watch "$POSTGRES_OWNER" "$(postgres_pid "$folder")" </dev/null >/dev/null 2>&1 &
         disown $!
     fi
 }
@@ -165,7 +168,7 @@ if [ "${BASH_SOURCE[0]}" != "$0" ]; then
     postgres_sourced=yes
 else
     case ${1:-} in
-    start | stop | restart | pid)
+    start | stop | restart | pid | watch)
         [ $# -ge 2 ] || { echo "usage: $0 $1 FOLDER ..." >&2 && exit 2; }
         "postgres_$1" "${@:2}"
         ;;
