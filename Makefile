@@ -22,6 +22,8 @@ else ifeq ($(MODE),debug)
 OPTIMISE := -O0 -g
 else ifeq ($(MODE),cover)
 OPTIMISE := -O0 -g --coverage
+else ifeq ($(MODE),fuzz)
+OPTIMISE := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 else
 OPTIMISE := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 endif
@@ -46,9 +48,11 @@ PROGRAM := $(BUILD)/muniment
 
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_PROGRAMS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
+FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_PROGRAMS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 UNIT_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/lib/*.c)))
 
-.PHONY: all test check asan tsan valgrind lint bench demo fuzz model install clean unit-programs
+.PHONY: all test check asan tsan valgrind lint bench demo fuzz model install clean unit-programs fuzz-programs
 .SECONDARY:
 
 all: $(PROGRAM)
@@ -73,6 +77,13 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(UNIT_SUPPORT) $(ARCHIVE)
 
 unit-programs: $(UNIT_PROGRAMS)
 
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/fuzz.o $(ARCHIVE)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+fuzz-programs: $(FUZZ_PROGRAMS)
+
 # Every unit program and every script of tests/cli, with one closing line for all of them.
 test: $(PROGRAM) unit-programs
 	$(Q)tests/run-all $(BUILD)
@@ -88,6 +99,11 @@ tsan:
 valgrind:
 	$(Q)$(MAKE) MODE=debug all unit-programs
 	$(Q)tests/run-valgrind build/debug
+
+# libFuzzer comes with clang. FUZZ_SECONDS (default 10) is what each target gets.
+fuzz:
+	$(Q)$(MAKE) MODE=fuzz CC=clang fuzz-programs
+	$(Q)tests/fuzz/run build/fuzz/fuzz
 
 lint:
 	$(Q)tests/lint/run
