@@ -211,6 +211,12 @@ static int must_send(struct mirror_job *job, enum folder_kind kind, const struct
             job_fail(job, &why);
             *send = false;
         }
+        /* Sent by an earlier listing of this run. */
+        uint64_t size;
+        int64_t modified;
+        struct err why = { 0 };
+        if (kind == FOLDER_INDEX && store_stat(job->there.store, here->name, &size, &modified, &why) == 0)
+            *send = size != here->size;
         return 0;
     }
     bool good = there->size == here->size;

@@ -160,14 +160,16 @@ bool pack_must_go(const struct mirrored_pack *pack) {
     return pack->decided && !pack->seen && !pack->needed;
 }
 
-bool inventory_has_packs_to_remove(const struct mirror_job *job) {
-    for (size_t i = 0; i < job->pack_count; i++)
-        if (pack_must_go(&job->packs[i]))
-            return true;
-    return false;
-}
-
 bool folder_must_go(const struct mirror_job *job, enum folder_kind kind, size_t at) {
     const struct folder *folder = &job->folders[kind];
     return folder->decided[at] && !folder_has(&folder->here, folder->there.items[at].name);
+}
+
+bool something_goes(const struct mirror_job *job) {
+    bool any = false;
+    for (size_t i = 0; i < job->pack_count && !any; i++)
+        any = pack_must_go(&job->packs[i]);
+    for (size_t i = 0; i < job->folders[FOLDER_INDEX].there.count && !any; i++)
+        any = folder_must_go(job, FOLDER_INDEX, i);
+    return any && job->decisions_known;
 }

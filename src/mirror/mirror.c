@@ -68,15 +68,6 @@ out:
 /* --- copying --------------------------------------------------------------------------------------------------------
  */
 
-static bool something_goes(const struct mirror_job *job) {
-    if (!job->decisions_known)
-        return false;
-    bool any = inventory_has_packs_to_remove(job);
-    for (size_t i = 0; i < job->folders[FOLDER_INDEX].there.count && !any; i++)
-        any = folder_must_go(job, FOLDER_INDEX, i);
-    return any;
-}
-
 /* Packs and index: all of them when a copy is due, else those that make up for what goes. */
 static int copy_contents(struct mirror_job *job, struct err *err) {
     for (int listing = 0; listing < LISTINGS_MAX; listing++) {

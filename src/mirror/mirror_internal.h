@@ -78,8 +78,8 @@ bool folder_has(const struct store_names *names, const char *name);
 
 /* True when a pack or an index object must go: decided, and the repository does not have it. */
 bool pack_must_go(const struct mirrored_pack *pack);
-bool inventory_has_packs_to_remove(const struct mirror_job *job);
 bool folder_must_go(const struct mirror_job *job, enum folder_kind kind, size_t at);
+bool something_goes(const struct mirror_job *job); /* any pack or index object */
 
 /* --- copy.c --- */
 
