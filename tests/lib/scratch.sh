@@ -9,6 +9,10 @@
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 MUNIMENT=${MUNIMENT:-$ROOT/build/release/muniment}
+if [ ! -x "$MUNIMENT" ]; then
+    echo "there is no program '$MUNIMENT': make it first" >&2
+    exit 1
+fi
 SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/muniment-test.XXXXXX") || exit 1
 chmod 755 "$SCRATCH" # a database server under another account looks into it
 export TZ=UTC LC_ALL=C.UTF-8
