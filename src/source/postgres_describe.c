@@ -62,12 +62,11 @@ static int describe_locale(PGconn *conn, struct postgres_description *about, str
 }
 
 static int describe_grants(PGconn *conn, struct postgres_description *about, struct err *err) {
-    PGresult *rows =
-        postgres_query(conn, err,
-                       "SELECT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee)::text END AS role, "
-                       "a.privilege_type, a.is_grantable FROM pg_database, aclexplode(datacl) AS a "
-                       "WHERE datname = current_database() ORDER BY 1 COLLATE \"C\" NULLS FIRST, 2",
-                       NULL);
+    PGresult *rows = postgres_query(conn, err,
+                                    "SELECT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END AS role, "
+                                    "a.privilege_type, a.is_grantable FROM pg_database, aclexplode(datacl) AS a "
+                                    "WHERE datname = current_database() ORDER BY 1 NULLS FIRST, a.privilege_type",
+                                    NULL);
 
     if (rows == NULL)
         return -1;
@@ -85,13 +84,12 @@ static int describe_grants(PGconn *conn, struct postgres_description *about, str
 }
 
 static int describe_settings(PGconn *conn, struct postgres_description *about, struct err *err) {
-    PGresult *rows =
-        postgres_query(conn, err,
-                       "SELECT CASE WHEN s.setrole <> 0 THEN pg_get_userbyid(s.setrole)::text END AS role, "
-                       "setting FROM pg_database d JOIN pg_db_role_setting s ON s.setdatabase = d.oid, "
-                       "unnest(s.setconfig) AS setting WHERE d.datname = current_database() "
-                       "ORDER BY 1 COLLATE \"C\" NULLS FIRST, 2 COLLATE \"C\"",
-                       NULL);
+    PGresult *rows = postgres_query(conn, err,
+                                    "SELECT CASE WHEN s.setrole <> 0 THEN pg_get_userbyid(s.setrole) END AS role, "
+                                    "setting FROM pg_database d JOIN pg_db_role_setting s ON s.setdatabase = d.oid, "
+                                    "unnest(s.setconfig) AS setting WHERE d.datname = current_database() "
+                                    "ORDER BY 1 NULLS FIRST, setting COLLATE \"C\"",
+                                    NULL);
 
     if (rows == NULL)
         return -1;
@@ -105,8 +103,8 @@ static int describe_settings(PGconn *conn, struct postgres_description *about, s
 }
 
 static int describe_extensions(PGconn *conn, struct postgres_description *about, struct err *err) {
-    PGresult *rows = postgres_query(
-        conn, err, "SELECT extname || ' ' || extversion FROM pg_extension ORDER BY 1 COLLATE \"C\"", NULL);
+    PGresult *rows =
+        postgres_query(conn, err, "SELECT extname || ' ' || extversion FROM pg_extension ORDER BY extname", NULL);
 
     if (rows == NULL)
         return -1;
