@@ -13,7 +13,7 @@ struct calendar {
 
 int calendar_open(const char *zone, struct calendar **calendar, struct err *err) {
     struct zone rules = { 0 };
-    if (strcmp(zone, "UTC") != 0 && zone_load(&rules, zone, err) < 0)
+    if (zone[0] != '\0' && strcmp(zone, "UTC") != 0 && zone_load(&rules, zone, err) < 0)
         return -1;
     *calendar = mem_zalloc(sizeof **calendar);
     (*calendar)->zone = rules;

@@ -23,7 +23,7 @@ int rotate_plan(struct opened_set *set, int64_t now, struct heads *heads, struct
     *heads = (struct heads){ 0 };
     *verdicts = NULL;
 
-    int status = calendar_open(policy->timezone[0] ? policy->timezone : "UTC", &calendar, err);
+    int status = calendar_open(policy->timezone, &calendar, err);
     if (status == 0)
         status = heads_load(&set->repo, heads, err);
     if (status == 0) {

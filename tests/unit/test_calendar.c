@@ -156,7 +156,7 @@ static void unknown_zones_are_refused(void **state) {
     (void)state;
     struct err err = { 0 };
     struct calendar *calendar;
-    const char *const names[] = { "",
+    const char *const names[] = { " ",
                                   "Europe/Kopenhagen",
                                   "../../../etc/passwd",
                                   "/etc/localtime",

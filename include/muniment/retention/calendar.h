@@ -9,7 +9,8 @@
 
 struct calendar;
 
-/* `zone` as in the tz database ("Europe/Copenhagen"), or "UTC". ERR_INVALID when the system does not know it. */
+/* `zone` as in the tz database ("Europe/Copenhagen"), or "UTC", which "" means too. ERR_INVALID when the system does
+ * not know it. */
 int calendar_open(const char *zone, struct calendar **calendar, struct err *err) MUST_CHECK;
 void calendar_close(struct calendar *calendar);
 
