@@ -35,6 +35,7 @@ int step_check(struct invocation *invocation, struct opened_set *set, unsigned r
     struct progress progress = { 0 };
     struct check_options options = {
         .read_percent = read_percent,
+        .mirror = option_given(&invocation->options, OPTION_MIRROR) || option_given(&invocation->options, OPTION_FROM),
         .now = clock_now(),
         .progress = &progress,
         .finding = print_finding,
