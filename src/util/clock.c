@@ -212,9 +212,9 @@ char *clock_format_span(char *text, int64_t seconds) {
     /* The largest unit that fits, and the next smaller one when it is not zero. */
     const uint64_t large = span / (uint64_t)units[unit].seconds;
     const uint64_t rest = span % (uint64_t)units[unit].seconds;
-    const uint64_t small = unit < 3 ? rest / (uint64_t)units[unit + 1].seconds : 0;
+    const unsigned small = unit < 3 ? (unsigned)(rest / (uint64_t)units[unit + 1].seconds) % 100 : 0;
     if (small > 0)
-        snprintf(text, CLOCK_TEXT, "%s%" PRIu64 " %s %" PRIu64 " %s", sign, large, units[unit].name, small,
+        snprintf(text, CLOCK_TEXT, "%s%" PRIu64 " %s %u %s", sign, large, units[unit].name, small,
                  units[unit + 1].name);
     else
         snprintf(text, CLOCK_TEXT, "%s%" PRIu64 " %s", sign, large, units[unit].name);
