@@ -1,8 +1,10 @@
 #include "scratch.h"
 #include <ftw.h>
 #include <muniment/util/memory.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,4 +64,18 @@ size_t scratch_count(const char *folder) {
     counted = 0;
     nftw(folder, count_one, OPEN_FOLDERS, FTW_PHYS);
     return counted;
+}
+
+pid_t scratch_fork(void) {
+    const pid_t parent = getpid();
+    const pid_t child = fork();
+
+    if (child < 0)
+        give_up("fork for", "a test");
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(127);
+    }
+    return child;
 }

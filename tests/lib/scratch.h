@@ -4,6 +4,7 @@
 
 #include <muniment/util/error.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* A new empty folder below $TMPDIR or /tmp. Owned by the caller; scratch_remove() removes it with all it holds and
  * frees the string. Both end the program when they cannot. */
@@ -12,6 +13,9 @@ void scratch_remove(char *folder);
 
 /* How many entries, files and folders, there are below `folder`, hidden ones included. */
 size_t scratch_count(const char *folder);
+
+/* fork(2) whose child is killed when the test program ends, however it ends. The child leaves by _exit(). */
+pid_t scratch_fork(void);
 
 /* Fails the test with the message of the error when the call does not return 0. */
 #define assert_success(call, err)                                                                                      \

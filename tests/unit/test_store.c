@@ -536,8 +536,7 @@ static void a_killed_put_leaves_its_object_whole_or_not_at_all(void **state) {
         int done[2];
         uint32_t number, durable = 0;
         assert_int_equal(pipe(done), 0);
-        const pid_t child = fork();
-        assert_true(child >= 0);
+        const pid_t child = scratch_fork();
         if (child == 0)
             put_until_killed(fixture, done[1]);
         close(done[1]);
@@ -596,8 +595,7 @@ static pid_t hold_lock_elsewhere(const struct fixture *fixture, const char *name
     char byte = 0;
 
     assert_int_equal(pipe(ready), 0);
-    const pid_t child = fork();
-    assert_true(child >= 0);
+    const pid_t child = scratch_fork();
     if (child == 0) {
         struct store *store;
         struct store_lock *lock;

@@ -175,8 +175,7 @@ static pid_t begin_upload_elsewhere(const char *folder) {
     char byte = 0;
 
     assert_int_equal(pipe(ready), 0);
-    const pid_t child = fork();
-    assert_true(child >= 0);
+    const pid_t child = scratch_fork();
     if (child == 0) {
         const struct store_address address = { .path = folder };
         struct store *store;
@@ -231,8 +230,7 @@ static void uploads_survive_the_sweeps_of_others(void **state) {
     const char *folder = *state;
     struct store *store = open_store(folder);
 
-    const pid_t child = fork();
-    assert_true(child >= 0);
+    const pid_t child = scratch_fork();
     if (child == 0) {
         const struct store_address address = { .path = folder };
         for (;;) {
@@ -352,8 +350,7 @@ static int fill_disk(const char *folder) {
 static void a_full_disk_leaves_what_was_stored_and_nothing_half(void **state) {
     int status = 0;
 
-    const pid_t child = fork();
-    assert_true(child >= 0);
+    const pid_t child = scratch_fork();
     if (child == 0)
         _exit(fill_disk(*state));
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -376,8 +373,7 @@ static void a_signal_ends_the_wait_for_a_lock(void **state) {
 
     assert_success(store_lock_take(store, "set/locks/capture", 0, &lock, &err), &err);
     assert_int_equal(pipe(ready), 0);
-    const pid_t child = fork();
-    assert_true(child >= 0);
+    const pid_t child = scratch_fork();
     if (child == 0) {
         const struct store_address address = { .path = *state };
         struct store_lock *never;
