@@ -51,6 +51,8 @@ static void wildcards_match_what_they_say(void **state) {
         { "**/x", "x", true },
         { "**/x", "a/b/x", true },
         { "**/x", "ax", false },
+        { "**/x", "abx", false },
+        { "**/x", "a/bcx", false },
         { "a/**/b", "a/b", true },
         { "a/**/b", "a/x/b", true },
         { "a/**/b", "a/x/y/b", true },
