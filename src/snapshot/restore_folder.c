@@ -31,8 +31,12 @@ struct unpacking {
 };
 
 static void push(struct unpacking *unpacking, const struct entry *entry) {
-    if (unpacking->first == unpacking->count)
-        unpacking->first = unpacking->count = 0;
+    /* The fetch is always ahead, so the queue is rarely empty: its front is given back once it is the larger part. */
+    if (unpacking->first > unpacking->count / 2) {
+        unpacking->count -= unpacking->first;
+        memmove(unpacking->queue, unpacking->queue + unpacking->first, unpacking->count * sizeof *unpacking->queue);
+        unpacking->first = 0;
+    }
     unpacking->queue = mem_grow(unpacking->queue, &unpacking->capacity, unpacking->count + 1, sizeof *unpacking->queue);
     entry_copy(&unpacking->queue[unpacking->count++], entry);
 }
@@ -114,10 +118,10 @@ static int unpack(struct unpacking *unpacking, struct err *err) {
             ended = fetched == 0;
             continue;
         }
-        struct entry *entry = &unpacking->queue[unpacking->first];
-        result = place_entry(unpacking, entry, &chunk, &have_chunk, &check, err);
-        entry_release(entry);
-        unpacking->first++;
+        /* Taken out first: fetching its chunks may read further entries, and move the queue. */
+        struct entry entry = unpacking->queue[unpacking->first++];
+        result = place_entry(unpacking, &entry, &chunk, &have_chunk, &check, err);
+        entry_release(&entry);
     }
     sha256_free(check.digest);
     return result;
@@ -133,6 +137,7 @@ static int unpack_source(struct repo *repo, struct index *index, const struct he
     if (file_make_folders(below, 0700, err) < 0 || tree_open(repo, index, source, &unpacking.tree, err) < 0 ||
         place_open(below, options->overwrite, &unpacking.place, err) < 0)
         goto out;
+    place_set_log(unpacking.place, repo->log);
     unpacking.fetch = fetch_new(repo, index, options->workers, next_content_extent, &unpacking);
     if (unpack(&unpacking, err) < 0)
         goto out;
