@@ -132,8 +132,8 @@ static int run_init(struct invocation *invocation, struct err *err) {
     if (file_make_folders(invocation->settings.state, 0700, err) != 0)
         goto out;
 
-    /* Mirrors are made here and nowhere else: a run that made them would fill an unmounted mount point. They stay empty:
-     * whose mirror a place is, the first copy writes down. */
+    /* Mirrors are made here and nowhere else: a run that made them would fill an unmounted mount point. They stay
+     * empty: whose mirror a place is, the first copy writes down. */
     for (size_t i = 0; i < settings->mirror_count; i++) {
         const struct store_address address = { .path = settings->mirrors[i].path };
         struct store *mirror = NULL;

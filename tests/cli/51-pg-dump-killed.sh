@@ -19,7 +19,7 @@ expect 0 'the other database of that night comes back' restore app@2026-03-02T12
 holds 'and can be loaded' pg_restore -f /dev/null "$SCRATCH/out"
 
 # With nothing beside it that succeeded there is no snapshot at all.
-sed -i '/name = "small"/d; s/\(databases = \["large"\]; \)},/\1 }/' "$CONFIG"
+sed -i '/name = "small"/d; s/\["large"\]; },$/["large"]; } );/' "$CONFIG"
 heads=$(count_heads "$SCRATCH/store")
 dumping_start 2026-03-03T02:00:00Z
 dumping_half_way && kill -TERM "$DUMPER"

@@ -47,13 +47,27 @@ change_content() {
     piece $((RANDOM * 20 + 1)) >>"$stream"
     [ "$(stat -c %s "$stream")" -lt 3000000 ] || piece 500000 >"$stream"
 }
-content_digest() { # TREE STREAM
-    { digest_of "$1" && sha256sum <"$2"; } | sha256sum | cut -c 1-64
+# Sets aside what the next snapshot must hold.
+keep_content() {
+    content_now=$SCRATCH/content/$((++content_count))
+    mkdir -p "$content_now"
+    cp -a "$tree" "$content_now/tree"
+    cp "$stream" "$content_now/stream"
+}
+content_count=0
+# Forgets what no snapshot holds any more.
+forget_content() {
+    local head kept=" $content_now "
+    for head in "${!present[@]}"; do kept+="${content_of[$head]} "; done
+    for head in "$SCRATCH"/content/*; do
+        case "$kept" in *" $head "*) ;; *) rm -rf "$head" ;; esac
+    done
 }
 
 # --- what must be true at every moment ---------------------------------------------------------------------------------
 
-declare -A digest_by_head=() # what each committed snapshot holds
+declare -A content_of=()     # head -> a copy of what it must hold
+declare -A present=()        # the heads that are in the repository
 declare -A first_of_day=()   # the snapshot that stands for a day
 trouble=''
 
@@ -66,36 +80,50 @@ look_at_heads() { # DURING
     local head found young
     found=" $(heads_in "$SCRATCH/store" | tr "\n" " ") "
     for head in $found; do
-        [ -z "${digest_by_head[$head]-}" ] || continue
-        digest_by_head[$head]=$digest_now
+        [ -z "${content_of[$head]-}" ] || continue
+        content_of[$head]=$content_now
+        present[$head]=yes
         [ -n "${first_of_day[${head:0:8}]-}" ] || first_of_day[${head:0:8}]=$head
     done
-    for head in "${!digest_by_head[@]}"; do
+    for head in "${!present[@]}"; do
         case "$found" in *" $head "*) continue ;; esac
+        unset "present[$head]"
+        [ "$1" = rotate ] || trouble="$1: lost $head, and no rotation ran"
         young=$(printf '%s\n' "${!first_of_day[@]}" | sort -rn | head -n $daily | tr '\n' ' ')
-        case " $young" in
+        case " $young " in
         *" ${head:0:8} "*) [ "${first_of_day[${head:0:8}]}" != "$head" ] || trouble="$1: lost $head, one of the last days" ;;
         esac
-        [ "$1" = rotate ] || trouble="$1: lost $head, and no rotation ran"
-        unset "digest_by_head[$head]"
     done
 }
 
-# Restores every snapshot of a store and compares it with what was captured.
-restore_all() { # STORE WHICH
-    local head out=$SCRATCH/restored
-    for head in $(heads_in "$1"); do
+# Restores snapshots of a store, and compares them with what was captured.
+restore_from() { # STORE NAME HEAD...
+    local store=$1 name=$2 head out=$SCRATCH/restored
+    shift 2
+    for head; do
         rm -rf "$out"
-        if ! "$MUNIMENT" --no-progress restore ".@$head" --to "$out" --from "$1" --key "$SCRATCH/keys/app.read" \
+        if ! "$MUNIMENT" --no-progress restore ".@$head" --to "$out" --from "$store" --key "$SCRATCH/keys/app.read" \
             >"$SCRATCH/out" 2>"$SCRATCH/err"; then
-            trouble="restore of $head from the $2 failed"
+            trouble="restore of $head from the $name failed"
             return
         fi
-        if [ "$(content_digest "$out/files$tree" "$out/stream/stream.bin")" != "${digest_by_head[$head]-unknown}" ]; then
-            trouble="$head from the $2 is not what was captured"
+        if ! cmp "${content_of[$head]-unknown}/stream" "$out/stream/stream.bin" >"$SCRATCH/out" 2>&1 ||
+            ! diff -r --no-dereference "${content_of[$head]}/tree" "$out/files$tree" >"$SCRATCH/out" 2>&1; then
+            trouble="$head from the $name is not what was captured"
             return
         fi
     done
+}
+restore_all() { # STORE NAME
+    # shellcheck disable=SC2046 # words
+    restore_from "$1" "$2" $(heads_in "$1")
+}
+# The mirror's newest and oldest each time, all of them now and then.
+restore_some_of_mirror() {
+    local heads
+    mapfile -t heads < <(heads_in "$SCRATCH/mirror")
+    [ $((done_kills % 5)) = 0 ] || heads=("${heads[0]-none}" "${heads[-1]-none}")
+    restore_from "$SCRATCH/mirror" mirror "${heads[@]}"
 }
 
 # --- commands and how long they take -----------------------------------------------------------------------------------
@@ -154,21 +182,23 @@ mkdir -p "$tree"
 : >"$stream"
 for ((i = 0; i < 30; i++)); do write_some_file; done
 change_content
-digest_now=$(content_digest "$tree" "$stream")
+keep_content
+done_kills=0
 expect 0 'a repository is made' init app
 for kind in snapshot rotate mirror; do succeed $kind || break; done
 check_both --read-data
 is '' "$trouble" 'a first night goes well'
 
 declare -A killed=([snapshot]=0 [rotate]=0 [mirror]=0)
-done_kills=0
 for ((round = 0; done_kills < kills && round < 3 * kills; round++)); do
     [ -z "$trouble" ] || break
     day=$((day + 86400))
     change_content
-    digest_now=$(content_digest "$tree" "$stream")
+    keep_content
     CONFIG=$eager
     [ $((RANDOM % 3)) != 0 ] || CONFIG=$SCRATCH/conf.lazy
+
+    forget_content
 
     # One of the night's commands is killed, and the repository must be whole at once.
     kinds=(snapshot rotate mirror)
@@ -177,7 +207,9 @@ for ((round = 0; done_kills < kills && round < 3 * kills; round++)); do
         if [ "$kind" = "$victim" ]; then
             died=no
             kill_during "$kind" && died=yes
-            [ -n "$trouble" ] || check_both
+            [ -n "$trouble" ] || muniment check app || trouble="check right after the kill ended with $STATUS"
+            # Which snapshots a mirror holds is in its journal once a run has ended; what it holds is whole at once.
+            [ -n "$trouble" ] || [ "$kind" != mirror ] || restore_some_of_mirror
             day=$((day + 60)) # a second snapshot of the same day
         fi
         [ -n "$trouble" ] || succeed "$kind"
@@ -187,11 +219,13 @@ for ((round = 0; done_kills < kills && round < 3 * kills; round++)); do
 
     [ -n "$trouble" ] || check_both --read-data
     [ -n "$trouble" ] || restore_all "$SCRATCH/store" repository
-    [ -n "$trouble" ] || restore_all "$SCRATCH/mirror" mirror
+    [ -n "$trouble" ] || restore_some_of_mirror
+    [ -n "$trouble" ] || [ "$(heads_in "$SCRATCH/store")" = "$(heads_in "$SCRATCH/mirror")" ] ||
+        trouble='repository and mirror do not hold the same snapshots'
     done_kills=$((done_kills + 1))
     killed[$victim]=$((killed[$victim] + 1))
     if [ -z "$trouble" ]; then
-        pass "kill $done_kills, $moment: nothing is lost of ${#digest_by_head[@]} snapshots"
+        pass "kill $done_kills, $moment: nothing is lost of ${#present[@]} snapshots"
     else
         fail "kill $done_kills, $moment: $trouble"
         note "seed $seed, round $round"
