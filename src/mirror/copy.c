@@ -202,29 +202,28 @@ static bool journal_forks(const struct store_names *there, const char *name) {
 /* Whether this object of the repository has to be sent, given what the mirror has under its name. */
 static int must_send(struct mirror_job *job, enum folder_kind kind, const struct store_listed *here,
                      const struct store_listed *there, bool *send, struct err *err) {
-    *send = true;
-    if (!there) {
-        if (kind == FOLDER_JOURNAL && journal_forks(&job->folders[kind].there, here->name)) {
-            struct err why = { 0 };
-            err_set(&why, ERR_DIVERGED, "'%s': the mirror has another segment with this number", here->name);
-            err_hint(&why, "one of the two stores was set back to an earlier state; compare their journals");
-            job_fail(job, &why);
-            *send = false;
-        }
-        /* Sent by an earlier listing of this run. */
+    if (!there && kind == FOLDER_JOURNAL && journal_forks(&job->folders[kind].there, here->name)) {
+        struct err why = { 0 };
+        err_set(&why, ERR_DIVERGED, "'%s': the mirror has another segment with this number", here->name);
+        err_hint(&why, "one of the two stores was set back to an earlier state; compare their journals");
+        job_fail(job, &why);
+        *send = false;
+        return 0;
+    }
+
+    /* What was listed in the beginning may have been sent since. */
+    bool good = there && there->size == here->size;
+    if (!good) {
         uint64_t size;
         int64_t modified;
         struct err why = { 0 };
-        if (kind == FOLDER_INDEX && store_stat(job->there.store, here->name, &size, &modified, &why) == 0)
-            *send = size != here->size;
-        return 0;
+        good = store_stat(job->there.store, here->name, &size, &modified, &why) == 0 && size == here->size;
     }
-    bool good = there->size == here->size;
-    if (good && kind == FOLDER_JOURNAL && !job->mirror_journal_good &&
-        verify_object(job, there->name, there->size, &good, err) < 0)
+    if (good && there && kind == FOLDER_JOURNAL && !job->mirror_journal_good &&
+        verify_object(job, there->name, here->size, &good, err) < 0)
         return -1;
     *send = !good;
-    if (!good) {
+    if (there && !good) {
         log_warning(job->repo->log, "mirror '%s': '%s' is damaged there: sent again", job->options->name, here->name);
         job->result->damaged++;
     }

@@ -87,10 +87,23 @@ static int copy_contents(struct mirror_job *job, struct err *err) {
     return err_set(err, ERR_LOCKED, "the repository changed %d times while it was being copied", LISTINGS_MAX);
 }
 
+/* A chain that is broken in the repository is not sent on. */
+static int copy_journal(struct mirror_job *job, struct err *err) {
+    if (!job->decisions_known)
+        return 0;
+    if (folder_list_here(job, FOLDER_JOURNAL, err) < 0)
+        return -1;
+    return copy_folder(job, FOLDER_JOURNAL, err);
+}
+
+/* The journal comes after the snapshots it tells of, and before anything goes: so the mirror has each decision before
+ * its effect. */
 static int copy_snapshots(struct mirror_job *job, struct err *err) {
     if (folder_list_here(job, FOLDER_KEYS, err) < 0 || copy_folder(job, FOLDER_KEYS, err) < 0)
         return -1;
-    return job->options->copy ? copy_folder(job, FOLDER_HEADS, err) : 0;
+    if (job->options->copy && copy_folder(job, FOLDER_HEADS, err) < 0)
+        return -1;
+    return copy_journal(job, err);
 }
 
 /* --- the end of a run -----------------------------------------------------------------------------------------------
@@ -144,9 +157,7 @@ static int finish(struct mirror_job *job, struct err *err) {
     add_summary(job);
     if (!job->decisions_known)
         return 0; /* no segment can be added to a chain that is broken */
-    if (journal_append(job->repo, &job->events, err) < 0)
-        return -1;
-    if (folder_list_here(job, FOLDER_JOURNAL, err) < 0 || copy_folder(job, FOLDER_JOURNAL, err) < 0)
+    if (journal_append(job->repo, &job->events, err) < 0 || copy_journal(job, err) < 0)
         return -1;
     return store_list(job->there.store, repo_folder(&job->there, folder, "snapshots"), newest_head,
                       &job->result->newest_snapshot, err);

@@ -4,10 +4,10 @@
  *     inventory_load      what the mirror has, and which of it the journals of both stores say must go
  *     copy_packs          a merge-join of the repository's packs with the inventory
  *     needs_upload        where no copy is due: only the packs that the mirror's snapshots moved to
- *     copy_folder         index, keys, heads
+ *     copy_folder         index, keys, heads, journal
  *     remove_decided      heads, keys, index, packs
  *     verify_sample       reads back and hashes
- *     copy_folder         journal, with what this run wrote into it
+ *     copy_folder         journal again, with what this run wrote into it
  *
  * What the journals decided is read before the repository is listed: then the packs that took over the chunks of a
  * destroyed one are in the listing. Heads are listed before the index, and the index before the packs: then whatever a

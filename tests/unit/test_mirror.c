@@ -8,6 +8,7 @@
 #include "../../src/mirror/mirror_internal.h"
 #include "../lib/scratch.h"
 #include "../lib/scratch_repo.h"
+#include <muniment/repo/check.h>
 #include <muniment/repo/purge.h>
 #include <muniment/snapshot/capture.h>
 #include <muniment/snapshot/restore.h>
@@ -174,6 +175,21 @@ static void expect_restorable(struct world *world, int night) {
     head_release(&head);
     free(expected);
     scratch_remove(target);
+}
+
+static void note_finding(void *context, const char *text) {
+    (void)context;
+    print_error("%s\n", text);
+}
+
+/* Every stored byte of the mirror is what was written. */
+static void expect_clean(struct world *world) {
+    struct err err = { 0 };
+    struct repo repo = open_mirror(world);
+    struct check_options options = { .read_percent = 100, .now = clock_now(), .mirror = true, .finding = note_finding };
+    struct check_result result;
+    assert_success(check_run(&repo, &options, &result, &err), &err);
+    assert_int_equal(result.findings, 0);
 }
 
 /* Damages one byte in the middle of a file of a store. */
@@ -361,6 +377,7 @@ static void deletions_reach_a_mirror_whose_copy_is_not_due(void **state) {
     assert_false(mirror_has_head(&world, 9));
     assert_int_equal(result.newest_snapshot, night_time(2));
     assert_true(count_on_mirror(&world, "packs") < scratch_repo_list(&world.scratch, "packs", NULL));
+    expect_clean(&world);
     expect_restorable(&world, 2);
 
     mirror(&world, true);
@@ -410,6 +427,7 @@ static void packs_of_a_snapshot_that_only_the_mirror_has_stay(void **state) {
     assert_true(mirror_has_head(&world, 1));
     expect_restorable(&world, 1);
     expect_restorable(&world, 2);
+    expect_clean(&world);
     world_close(&world);
 }
 
@@ -682,12 +700,14 @@ static void a_killed_run_leaves_whole_snapshots_alone(void **state) {
         int status;
         assert_int_equal(waitpid(child, &status, 0), child);
 
-        /* Whatever snapshot is there restores. */
+        /* Whatever snapshot is there restores, and nothing is half there. */
+        expect_clean(&world);
         for (int n = 0; n <= night; n++)
             if (mirror_has_head(&world, n))
                 expect_restorable(&world, n);
         mirror(&world, true);
         expect_restorable(&world, night);
+        expect_clean(&world);
     }
     world_close(&world);
 }

@@ -1,11 +1,12 @@
 /*
  * Mirrors: a second store that holds the same objects of a set.
  *
- * Upload order: the `muniment` object, keys, packs, index, heads, journal; so a snapshot on a mirror is whole. An
- * upload is verified by its hash before it is sent (a damaged object never reaches a mirror) and by size after it.
- * Objects leave a mirror only when a verified journal segment says `expired` or `destroyed`; never because a listing
- * lacks their name. Before any pack is deleted from a mirror, whatever packs the mirror's remaining heads need are
- * uploaded, also on nights when no copy is due. Sessions and purges are not mirrored.
+ * Upload order: the `muniment` object, packs, index, keys, heads, journal; so a snapshot on a mirror is whole, and
+ * every decision is there before an object goes because of it. An upload is verified by its hash before it is sent (a
+ * damaged object never reaches a mirror) and by size after it. Objects leave a mirror only when a verified journal
+ * segment says `expired` (heads), `destroyed` (packs, index) or `key_removed` (wrapped keys), and the repository does
+ * not have them; never because a listing lacks their name. Before any pack is deleted from a mirror, whatever packs the
+ * mirror's remaining heads need are uploaded, also on nights when no copy is due. Sessions and purges are not mirrored.
  */
 #ifndef MUNIMENT_MIRROR_MIRROR_H
 #define MUNIMENT_MIRROR_MIRROR_H

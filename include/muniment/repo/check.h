@@ -14,7 +14,7 @@
 struct check_options {
     unsigned read_percent; /* of the packs: 0 none, 100 all; others choose by name and `now`, so that runs take turns */
     int64_t now;
-    bool mirror; /* the store is a mirror: snapshots that were not copied yet are not missed */
+    bool mirror; /* the store is a mirror: what was not copied yet (snapshots, packs that none needs) is not missed */
     struct progress *progress; /* may be NULL */
     /* Called for every finding, in plain words that begin with the object's name. May be NULL. */
     void (*finding)(void *context, const char *text);
