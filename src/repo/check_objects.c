@@ -71,60 +71,57 @@ static int check_keys(struct check *check, struct err *err) {
 /* --- the journal ----------------------------------------------------------------------------------------------------
  */
 
-/* What the journal says is there, and is not gone again. */
-struct promise {
-    char *object; /* below the set's folder */
-    bool kept;    /* expired, removed or destroyed since */
+/* Names of objects, below the set's folder. */
+struct names {
+    char **items;
+    size_t count, capacity;
 };
 
-struct promises {
-    struct check *check;
-    struct promise *items;
-    size_t count, capacity;
+/* What the journal says was made, and what it says has ended. Ends may stand in another host's chain, before or after.
+ */
+struct story {
+    struct names made, ended;
     char *record; /* of the last purge; "none": there is none */
     int64_t record_time;
 };
 
-static void promise(struct promises *promises, const char *folder, const char *leaf) {
-    promises->items = mem_grow(promises->items, &promises->capacity, promises->count + 1, sizeof *promises->items);
-    promises->items[promises->count++] = (struct promise){ mem_format("%s/%s", folder, leaf), false };
+static void add_name(struct names *names, const char *folder, const char *leaf) {
+    names->items = mem_grow(names->items, &names->capacity, names->count + 1, sizeof *names->items);
+    names->items[names->count++] = mem_format("%s/%s", folder, leaf);
 }
 
-static void keep_promise(struct promises *promises, const char *folder, const char *leaf) {
-    size_t length = strlen(folder);
-    for (size_t i = 0; i < promises->count; i++)
-        if (strncmp(promises->items[i].object, folder, length) == 0 && promises->items[i].object[length] == '/' &&
-            strcmp(promises->items[i].object + length + 1, leaf) == 0)
-            promises->items[i].kept = true;
+static int compare_names(const void *left, const void *right) {
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static void sort_names(struct names *names) {
+    if (names->count > 1)
+        qsort(names->items, names->count, sizeof *names->items, compare_names);
+}
+
+static bool has_name(const struct names *names, const char *name) {
+    return names->count > 0 && bsearch(&name, names->items, names->count, sizeof *names->items, compare_names) != NULL;
 }
 
 static int follow_journal(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
     (void)segment, (void)err;
-    struct promises *promises = context;
+    struct story *story = context;
     const char *snapshot = journal_field(entry, "snapshot"), *id = journal_field(entry, "id");
     const char *object = journal_field(entry, "object");
 
-    if (strcmp(entry->event, "captured") == 0 && snapshot)
-        promise(promises, "snapshots", snapshot);
-    else if (strcmp(entry->event, "key_added") == 0 && id)
-        promise(promises, "keys", id);
-    else if (strcmp(entry->event, "recorded") == 0 && object && entry->time >= promises->record_time) {
-        free(promises->record);
-        promises->record = mem_string(object);
-        promises->record_time = entry->time;
+    if (strcmp(entry->event, "captured") == 0 && snapshot) {
+        add_name(&story->made, "snapshots", snapshot);
+    } else if (strcmp(entry->event, "expired") == 0 && snapshot) {
+        add_name(&story->ended, "snapshots", snapshot);
+    } else if (strcmp(entry->event, "key_added") == 0 && id) {
+        add_name(&story->made, "keys", id);
+    } else if (strcmp(entry->event, "key_removed") == 0 && id) {
+        add_name(&story->ended, "keys", id);
+    } else if (strcmp(entry->event, "recorded") == 0 && object && entry->time >= story->record_time) {
+        free(story->record);
+        story->record = mem_string(object);
+        story->record_time = entry->time;
     }
-    return 0;
-}
-
-/* Ends come from any host's chain, so they are looked for when every beginning is known. */
-static int follow_ends(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
-    (void)segment, (void)err;
-    struct promises *promises = context;
-    const char *snapshot = journal_field(entry, "snapshot"), *id = journal_field(entry, "id");
-    if (strcmp(entry->event, "expired") == 0 && snapshot)
-        keep_promise(promises, "snapshots", snapshot);
-    else if (strcmp(entry->event, "key_removed") == 0 && id)
-        keep_promise(promises, "keys", id);
     return 0;
 }
 
@@ -148,51 +145,49 @@ static bool not_copied_yet(const struct check *check, const char *object) {
     return heads->count == 0 || strcmp(object + 10, leaf_of(heads->items[heads->count - 1].name)) > 0;
 }
 
-static bool is_promised(const struct promises *promises, const char *head) {
-    for (size_t i = 0; i < promises->count; i++)
-        if (strncmp(promises->items[i].object, "snapshots/", 10) == 0 &&
-            strcmp(promises->items[i].object + 10, head) == 0)
-            return true;
-    return false;
-}
-
-static void compare_with_store(struct check *check, const struct promises *promises, struct err *err) {
+static void compare_with_store(struct check *check, const struct story *story, struct err *err) {
     const char *set = check->repo->keys->set_name;
     char name[REPO_NAME_MAX];
-    for (size_t i = 0; i < promises->count; i++) {
-        const struct promise *promised = &promises->items[i];
-        if (promised->kept || not_copied_yet(check, promised->object) || is_stored(check, promised->object, err))
+    for (size_t i = 0; i < story->made.count; i++) {
+        const char *made = story->made.items[i];
+        if (has_name(&story->ended, made) || not_copied_yet(check, made) || is_stored(check, made, err))
             continue;
-        snprintf(name, sizeof name, "%.64s/%.160s", set, promised->object);
+        snprintf(name, sizeof name, "%.64s/%.160s", set, made);
         check_find(check, name, "is missing: the journal says that it was made, and not that it ended");
     }
-    if (promises->record && strcmp(promises->record, "none") != 0 && check->purge_names.count == 0 &&
-        !check->options->mirror && !is_stored(check, promises->record, err)) {
-        snprintf(name, sizeof name, "%.64s/%.160s", set, promises->record);
+    if (check->options->mirror)
+        return;
+    if (story->record && strcmp(story->record, "none") != 0 && check->purge_names.count == 0 &&
+        !is_stored(check, story->record, err)) {
+        snprintf(name, sizeof name, "%.64s/%.160s", set, story->record);
         check_find(check, name, "is missing: it said when dead chunks must be gone");
     }
 
     /* A capture writes its line after its head; one that was killed in between left its session, too. */
-    for (size_t i = 0; i < check->heads.count && check->session_names.count == 0; i++)
-        if (!is_promised(promises, check->heads.items[i].name) && !check->options->mirror) {
-            repo_name(check->repo, name, "snapshots", check->heads.items[i].name);
-            check_find(check, name, "the journal does not know this snapshot: its end is missing");
-        }
+    for (size_t i = 0; i < check->heads.count && check->session_names.count == 0; i++) {
+        char below[REPO_NAME_MAX];
+        snprintf(below, sizeof below, "snapshots/%.160s", check->heads.items[i].name);
+        if (has_name(&story->made, below))
+            continue;
+        repo_name(check->repo, name, "snapshots", check->heads.items[i].name);
+        check_find(check, name, "the journal does not know this snapshot: its end is missing");
+    }
 }
 
 static int check_journal(struct check *check, struct err *err) {
-    struct promises promises = { .check = check };
+    struct story story = { 0 };
     char folder[REPO_NAME_MAX];
     int result = 0;
-    if (journal_walk(check->repo, follow_journal, &promises, err) < 0 ||
-        journal_walk(check->repo, follow_ends, &promises, err) < 0)
+    if (journal_walk(check->repo, follow_journal, &story, err) < 0) {
         result = check_found(check, repo_folder(check->repo, folder, "journal"), err);
-    else
-        compare_with_store(check, &promises, err);
-    for (size_t i = 0; i < promises.count; i++)
-        free(promises.items[i].object);
-    free(promises.items);
-    free(promises.record);
+    } else {
+        sort_names(&story.made);
+        sort_names(&story.ended);
+        compare_with_store(check, &story, err);
+    }
+    mem_free_strings(story.made.items, story.made.count);
+    mem_free_strings(story.ended.items, story.ended.count);
+    free(story.record);
     return result;
 }
 

@@ -117,24 +117,20 @@ static int compare_packs(struct check *check, struct err *err) {
 /* --- references -----------------------------------------------------------------------------------------------------
  */
 
-struct missed {
+struct following {
     struct index *index;
-    uint64_t slots;
-    struct extent first;
+    struct marks *marks;
+    uint64_t missed; /* slots of this source that are nowhere */
 };
 
-static int find_missed(void *context, const struct extent *extent, enum extent_role role, struct err *err) {
+static int follow(void *context, const struct extent *extent, enum extent_role role, struct err *err) {
     (void)role;
-    struct missed *missed = context;
-    for (uint32_t i = 0; i < extent->count; i++) {
-        struct index_place place;
-        if (index_place(missed->index, extent->birth, extent->first + i, 0, &place))
-            continue;
-        if (missed->slots++ == 0) {
-            missed->first = *extent;
-            missed->first.first += i;
-        }
-    }
+    struct following *following = context;
+    struct index_place place;
+    for (uint32_t i = 0; i < extent->count; i++)
+        if (!index_place(following->index, extent->birth, extent->first + i, 0, &place))
+            following->missed++;
+    marks_add(following->marks, extent);
     return interrupt_check(err);
 }
 
@@ -147,33 +143,26 @@ static bool is_gone(struct check *check, const char *name, struct err *err) {
     return gone;
 }
 
-static int check_source(struct check *check, const char *head, const struct head_source *source, struct err *err) {
-    struct missed missed = { .index = check->index };
-    int result = references_walk(check->repo, check->index, &source->references, find_missed, &missed, err);
+static int check_source(struct check *check, struct marks *marks, const char *head, const struct head_source *source,
+                        struct err *err) {
+    struct following following = { .index = check->index, .marks = marks };
+    int result = references_walk(check->repo, check->index, &source->references, follow, &following, err);
     if (result < 0 && err->code != ERR_CORRUPT && err->code != ERR_NOT_FOUND)
         return -1;
-    if ((result < 0 || missed.slots > 0) && is_gone(check, head, err))
+    if ((result < 0 || following.missed > 0) && is_gone(check, head, err))
         return 0;
     if (result < 0) {
         check_find(check, head, "what source '%s' refers to cannot be read: %s", source->name, err->message);
         err_clear(err);
-    } else if (missed.slots > 0) {
+    } else if (following.missed > 0) {
         check_find(check, head, "source '%s' refers to %llu chunks that no whole pack of the index holds", source->name,
-                   (unsigned long long)missed.slots);
+                   (unsigned long long)following.missed);
     }
     return 0;
 }
 
-/* Counts packs that a later purge removes: no snapshot refers to anything in them. */
-static int count_unreferenced(struct check *check, struct err *err) {
-    struct marks *marks;
-    if (marks_new(check->index, &marks, err) < 0)
-        return -1;
-    for (size_t i = 0; i < check->heads.count; i++)
-        if (marks_add_head(marks, check->repo, check->index, &check->heads.items[i], err) < 0)
-            err_clear(err); /* told already */
-
-    uint64_t referenced = 0;
+/* Packs that a later purge removes: no snapshot refers to anything in them. */
+static void count_unreferenced(struct check *check, const struct marks *marks) {
     for (size_t i = 0; i < check->pack_count; i++) {
         const struct pack_table *table = index_find_pack(check->index, check->packs[i].name);
         bool used = false;
@@ -181,23 +170,26 @@ static int count_unreferenced(struct check *check, struct err *err) {
             const struct pack_slot *slot = &table->slots[s];
             used = marks_has(marks, marks_base(marks, table->sections[slot->section].birth) + slot->number);
         }
-        referenced += used;
+        check->result->unreferenced_packs += !used;
     }
-    check->result->unreferenced_packs = check->pack_count - referenced;
-    marks_free(marks);
-    return interrupt_check(err);
 }
 
 int check_references(struct check *check, struct err *err) {
-    if (load_index(check, err) < 0 || compare_packs(check, err) < 0)
-        return -1;
+    struct marks *marks = NULL;
+    int result = -1;
+    if (load_index(check, err) < 0 || compare_packs(check, err) < 0 || marks_new(check->index, &marks, err) < 0)
+        goto out;
     for (size_t i = 0; i < check->heads.count; i++) {
         const struct head *head = &check->heads.items[i];
         char name[REPO_NAME_MAX];
         repo_name(check->repo, name, "snapshots", head->name);
         for (size_t s = 0; s < head->source_count; s++)
-            if (check_source(check, name, &head->sources[s], err) < 0)
-                return -1;
+            if (check_source(check, marks, name, &head->sources[s], err) < 0)
+                goto out;
     }
-    return count_unreferenced(check, err);
+    count_unreferenced(check, marks);
+    result = 0;
+out:
+    marks_free(marks);
+    return result;
 }

@@ -108,12 +108,7 @@ static const struct marked_birth *find_birth(const struct marks *marks, const ui
     return marks->count ? bsearch(&wanted, marks->births, marks->count, sizeof wanted, compare_births) : NULL;
 }
 
-static int mark_extent(void *context, const struct extent *extent, enum extent_role role, struct err *err) {
-    (void)role;
-    struct marks *marks = context;
-    if (interrupt_check(err) < 0)
-        return -1;
-
+void marks_add(struct marks *marks, const struct extent *extent) {
     const struct marked_birth *birth = find_birth(marks, extent->birth);
     uint64_t slots = birth ? birth->slots : 0;
     uint64_t end = (uint64_t)extent->first + extent->count;
@@ -124,7 +119,12 @@ static int mark_extent(void *context, const struct extent *extent, enum extent_r
     }
     if (end > slots)
         marks->unknown += end - (extent->first > slots ? extent->first : slots);
-    return 0;
+}
+
+static int mark_extent(void *context, const struct extent *extent, enum extent_role role, struct err *err) {
+    (void)role;
+    marks_add(context, extent);
+    return interrupt_check(err);
 }
 
 int marks_add_head(struct marks *marks, struct repo *repo, struct index *index, const struct head *head,

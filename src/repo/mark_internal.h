@@ -19,6 +19,7 @@ void marks_free(struct marks *marks); /* NULL is fine */
  */
 int marks_add_head(struct marks *marks, struct repo *repo, struct index *index, const struct head *head,
                    struct err *err) MUST_CHECK;
+void marks_add(struct marks *marks, const struct extent *extent); /* the same for one extent */
 uint64_t marks_unknown(const struct marks *marks);
 
 /* Where the bits of a birth begin, or UINT64_MAX for an unknown one. Add the slot's number. */

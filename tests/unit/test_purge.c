@@ -454,14 +454,14 @@ static void damaged_chunks_never_move_under_a_new_name(void **state) {
     repo_folder(&nights.writer, folder, "packs");
     assert_success(store_names_load(nights.writer.store, folder, &names, &err), &err);
     for (size_t i = 0; i < names.count; i++)
-        if (names.items[i].size > 100 * KILO)
+        if (names.items[i].size > 250 * KILO)
             scratch_repo_flip(&nights.scratch, names.items[i].name, 50 * KILO, 0x10);
     assert_failure(purge(&nights, NOON + 91 * DAY, 0, 0, &result, &err), ERR_CORRUPT, &err);
     assert_int_equal(result.heads_removed, 1);
     assert_success(store_names_load(nights.writer.store, folder, &after, &err), &err);
     size_t damaged = 0;
     for (size_t i = 0; i < after.count; i++)
-        if (after.items[i].size > 100 * KILO) {
+        if (after.items[i].size > 250 * KILO) {
             assert_non_null(store_names_find(&names, after.items[i].name));
             damaged++;
         }
