@@ -87,7 +87,7 @@ static int begin_session(struct capture *capture, struct err *err) {
     if (condemned_load(repo, &capture->condemned, err) < 0 || index_load(capture->index, repo, err) < 0 ||
         heads_load(repo, &capture->earlier, err) < 0)
         return -1;
-    capture->depot = depot_new(repo, capture->index, &capture->condemned);
+    capture->depot = depot_new(repo, capture->session, capture->index, &capture->condemned);
     capture->head->started = options->started ? options->started : clock_now();
     return 0;
 }

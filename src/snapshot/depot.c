@@ -18,6 +18,7 @@ struct output {
 
 struct depot {
     struct repo *repo;
+    const struct session *session;
     struct dedup *data, *references;
     struct output contents, metadata;
 
@@ -35,6 +36,14 @@ struct depot {
     size_t saved;
 };
 
+/* Past the end of its session, a purge may have removed these packs as leftovers; then nothing may name them. */
+static int save_index(struct depot *depot, struct err *err) {
+    if (session_check(depot->session, err) < 0 || index_save(depot->fresh, depot->saved, depot->repo, err) < 0)
+        return -1;
+    depot->saved = index_pack_count(depot->fresh);
+    return 0;
+}
+
 static int finish_pack(struct depot *depot, struct pack_writer *writer, struct err *err) {
     struct pack_table table = { 0 };
     if (pack_writer_finish(writer, &table, err) < 0)
@@ -42,10 +51,7 @@ static int finish_pack(struct depot *depot, struct pack_writer *writer, struct e
     index_add(depot->fresh, &table);
     if (index_pack_count(depot->fresh) - depot->saved < INDEX_SAVE_EVERY)
         return 0;
-    if (index_save(depot->fresh, depot->saved, depot->repo, err) < 0)
-        return -1;
-    depot->saved = index_pack_count(depot->fresh);
-    return 0;
+    return save_index(depot, err);
 }
 
 static void *finisher(void *context) {
@@ -79,9 +85,11 @@ static void *finisher(void *context) {
     return NULL;
 }
 
-struct depot *depot_new(struct repo *repo, const struct index *index, const struct condemned *condemned) {
+struct depot *depot_new(struct repo *repo, const struct session *session, const struct index *index,
+                        const struct condemned *condemned) {
     struct depot *depot = mem_zalloc(sizeof *depot);
     depot->repo = repo;
+    depot->session = session;
     depot->data = dedup_new(index, SECTION_DATA, (const uint8_t(*)[32])condemned->packs, condemned->count);
     depot->references = dedup_new(index, SECTION_INDEX, (const uint8_t(*)[32])condemned->packs, condemned->count);
     depot->fresh = index_new();
@@ -182,10 +190,7 @@ int depot_finish(struct depot *depot, struct err *err) {
         *err = depot->err;
         return -1;
     }
-    if (index_save(depot->fresh, depot->saved, depot->repo, err) < 0)
-        return -1;
-    depot->saved = index_pack_count(depot->fresh);
-    return 0;
+    return save_index(depot, err);
 }
 
 void depot_free(struct depot *depot) {

@@ -20,7 +20,8 @@ enum depot_stream {
 struct depot;
 
 /* Borrows all until depot_free(). Packs that are condemned are not referred to. */
-struct depot *depot_new(struct repo *repo, const struct index *index, const struct condemned *condemned);
+struct depot *depot_new(struct repo *repo, const struct session *session, const struct index *index,
+                        const struct condemned *condemned);
 
 /* True when a chunk of this id is stored already. May be asked by any thread. */
 bool depot_has(struct depot *depot, enum depot_stream stream, const uint8_t id[CHUNK_ID_SIZE]);

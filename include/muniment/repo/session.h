@@ -10,8 +10,9 @@
  * place, so whoever misses the record finds that index. The other way round, an old index could be followed by a list
  * of records from which the one about its packs has just gone.
  *
- * A session has a hard end: the capture refuses to commit past it (by a clock that counts sleep), and a purge
- * ignores the session after it plus a margin, by the store's clock. So a machine that died can only delay a purge.
+ * A session has a hard end: past it the capture refuses to write its index and to commit (by a clock that counts
+ * sleep), and a purge ignores the session after it plus a margin, by the store's clock. So a machine that died can only
+ * delay a purge, and a capture that slept through its end leads nobody to packs that a purge took for leftovers.
  */
 #ifndef MUNIMENT_REPO_SESSION_H
 #define MUNIMENT_REPO_SESSION_H
