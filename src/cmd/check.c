@@ -1,4 +1,5 @@
 #include "invocation_internal.h"
+#include <muniment/util/clock.h>
 #include <muniment/util/interrupt.h>
 #include <stdlib.h>
 
@@ -74,19 +75,16 @@ const struct command COMMAND_CHECK = {
 
 /* --- repair ------------------------------------------------------------------------------------------------------- */
 
-static void print_finding(void *context, const char *text) {
-    struct invocation *invocation = context;
-    output_text(invocation->output, "%s\n", text);
-    json_begin(invocation->output, "finding");
-    json_text(invocation->output, "text", text);
-    json_end(invocation->output);
-}
-
 static int run_repair(struct invocation *invocation, struct err *err) {
     struct opened_set set = { 0 };
     struct check_result result = { 0 };
     struct progress progress = { 0 };
-    struct check_options options = { .progress = &progress, .finding = print_finding, .context = invocation };
+    struct check_options options = {
+        .now = clock_now(),
+        .progress = &progress,
+        .finding = report_finding,
+        .context = invocation,
+    };
     int repaired = invocation_open(invocation, invocation->words[0], OPEN_TO_WRITE, &set, err);
     if (repaired == 0) {
         console_progress_start(invocation->console, "reading packs", &progress);

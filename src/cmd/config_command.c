@@ -31,8 +31,9 @@ static void check_configuration(struct invocation *invocation) {
         mirrors += settings->sets[i].mirror_count;
         print_warnings(invocation, &settings->sets[i]);
     }
-    output_text(invocation->output, "%s is good: %zu sets, %zu sources, %zu mirrors\n", settings->file,
-                settings->set_count, sources, mirrors);
+    output_text(invocation->output, "%s is good: %zu set%s, %zu source%s, %zu mirror%s\n", settings->file,
+                settings->set_count, settings->set_count == 1 ? "" : "s", sources, sources == 1 ? "" : "s", mirrors,
+                mirrors == 1 ? "" : "s");
     json_begin(invocation->output, "configuration");
     json_text(invocation->output, "file", settings->file);
     json_text(invocation->output, "repository", settings->repository);

@@ -39,16 +39,14 @@ static void console_write(void *context, enum log_level level, const char *line)
     struct console *console = context;
     if (level > console->level)
         return;
+    static const char *const PREFIXES[] = { [LOG_ERROR] = "muniment: ", [LOG_WARNING] = "muniment: warning: " };
+    char *text = form_message(line);
     pthread_mutex_lock(&console->lock);
     erase_line(console);
-    if (level == LOG_ERROR)
-        fprintf(stderr, "muniment: %s\n", line);
-    else if (level == LOG_WARNING)
-        fprintf(stderr, "muniment: warning: %s\n", line);
-    else
-        fprintf(stderr, "%s\n", line);
+    fprintf(stderr, "%s%s\n", level <= LOG_WARNING ? PREFIXES[level] : "", text);
     fflush(stderr);
     pthread_mutex_unlock(&console->lock);
+    free(text);
 }
 
 struct console *console_new(enum log_level level, bool progress) {
@@ -82,9 +80,11 @@ struct log *console_log(struct console *console) {
 void console_error(struct console *console, const char *context, const struct err *err) {
     log_error(&console->log, "%s%s%s", context != NULL ? context : "", context != NULL ? ": " : "", err->message);
     if (err->hint[0] != '\0') {
+        char *hint = form_message(err->hint);
         pthread_mutex_lock(&console->lock);
-        fprintf(stderr, "hint: %s\n", err->hint);
+        fprintf(stderr, "hint: %s\n", hint);
         pthread_mutex_unlock(&console->lock);
+        free(hint);
     }
 }
 

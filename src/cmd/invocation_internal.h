@@ -38,6 +38,7 @@ enum opening {
     OPEN_TO_CHECK,  /* the read key too, where there is one */
     OPEN_TO_READ,   /* the read key, or ERR_KEY */
     OPEN_TO_UNWRAP, /* the read key from a wrapped copy in the store, and from nowhere else */
+    OPEN_TO_WRAP,   /* the read key, never from a wrapped copy: a passphrase that is given is a new one */
 };
 
 /*
@@ -81,6 +82,9 @@ int step_check(struct invocation *invocation, struct opened_set *set, unsigned r
                struct check_result *result, struct err *err) MUST_CHECK;
 int step_mirror(struct invocation *invocation, struct opened_set *set, const struct mirror_settings *mirror, bool force,
                 struct mirror_result *result, struct err *err) MUST_CHECK;
+
+/* A finding of a check, as check_options.finding; the context is the invocation. */
+void report_finding(void *context, const char *text);
 
 /* Fields of a JSON object that several commands print. */
 void json_head(struct output *output, const struct head *head);

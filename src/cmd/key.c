@@ -208,7 +208,7 @@ static int key_paper(struct invocation *invocation, struct opened_set *set, stru
 static const struct key_verb VERBS[] = {
     { "show", OPEN_TO_LIST, key_show },
     { "new-host", OPEN_TO_READ, key_new_host },
-    { "copy-add", OPEN_TO_READ, key_copy_add_verb },
+    { "copy-add", OPEN_TO_WRAP, key_copy_add_verb },
     { "copy-list", OPEN_TO_LIST, key_copy_list_verb },
     { "copy-remove", OPEN_TO_LIST, key_copy_remove_verb },
     { "open", OPEN_TO_UNWRAP, key_open },

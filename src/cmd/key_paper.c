@@ -2,12 +2,22 @@
 #include <muniment/util/clock.h>
 #include <string.h>
 
-/* The key in lines short enough to type without losing the place; spaces and line ends do not count. */
+/* The key in lines of whole groups, short enough to type without losing the place. */
 static void put_key(struct buffer *out, const char *key) {
-    size_t length = strlen(key);
-    enum { LINE = 42 };
-    for (size_t at = 0; at < length; at += LINE)
-        buffer_printf(out, "    %.*s\n", LINE, key + at);
+    enum { LINE_MAX_LENGTH = 46 };
+    size_t column = 0;
+    for (const char *at = key; *at != '\0';) {
+        size_t group = strcspn(at, "-");
+        group += at[group] == '-';
+        if (column > 0 && column + group > LINE_MAX_LENGTH) {
+            buffer_printf(out, "\n");
+            column = 0;
+        }
+        buffer_printf(out, "%s%.*s", column == 0 ? "    " : "", (int)group, at);
+        column += group;
+        at += group;
+    }
+    buffer_printf(out, "\n");
 }
 
 void key_paper_compose(struct buffer *out, const char *title, const char *set_id, const char *key,
@@ -32,7 +42,7 @@ void key_paper_compose(struct buffer *out, const char *title, const char *set_id
                        "nobody can. Keep one sheet away from the servers, and another away\n"
                        "from the first.\n"
                        "\nTO RESTORE, ON ANY LINUX MACHINE\n\n"
-                       "1. Get the program 'muniment' (one file; nothing else is installed).\n"
+                       "1. Install muniment; for databases also PostgreSQL and its client.\n"
                        "2. Get at the repository or at one mirror: mount the disk, or copy\n"
                        "   the folder. Below it is called STORE.\n"
                        "3. Type the key into a file, as one line, and close it to others:\n\n"

@@ -75,7 +75,7 @@ static int open_configured(struct invocation *invocation, const char *name, enum
                  (option_given(options, OPTION_PASSPHRASE_FILE) && settings->read_key == NULL);
     bool wrapped =
         opening == OPEN_TO_UNWRAP || (opening == OPEN_TO_READ && asked && !option_given(options, OPTION_KEY));
-    bool read = opening == OPEN_TO_READ && !wrapped;
+    bool read = (opening == OPEN_TO_READ && !wrapped) || opening == OPEN_TO_WRAP;
 
     /* A check goes as deep as the keys of this host allow. */
     if (opening == OPEN_TO_CHECK && settings->read_key != NULL)
@@ -85,7 +85,7 @@ static int open_configured(struct invocation *invocation, const char *name, enum
                                                                             : -1;
     if (wrapped)
         return unwrap(invocation, set, err);
-    if (opening == OPEN_TO_READ && !set->keys->can_read)
+    if ((opening == OPEN_TO_READ || opening == OPEN_TO_WRAP) && !set->keys->can_read)
         return ask_for_read_key(name, err);
     return 0;
 }
@@ -96,6 +96,8 @@ static int open_standalone(struct invocation *invocation, enum opening opening, 
     if (option_given(options, OPTION_MIRROR))
         return err_set(err, ERR_INVALID, "--from names the store already: --mirror is of no use beside it");
 
+    if (opening == OPEN_TO_WRAP && !option_given(options, OPTION_KEY))
+        return ask_for_read_key(option_text(options, OPTION_FROM), err);
     struct buffer passphrase = { 0 };
     const char *key = opening == OPEN_TO_UNWRAP ? NULL : option_text(options, OPTION_KEY);
     if (key == NULL && invocation_passphrase(invocation, false, &passphrase, err) != 0)
@@ -105,7 +107,7 @@ static int open_standalone(struct invocation *invocation, enum opening opening, 
     buffer_wipe(&passphrase);
     if (result != 0)
         return -1;
-    if (opening == OPEN_TO_READ && !set->keys->can_read)
+    if ((opening == OPEN_TO_READ || opening == OPEN_TO_WRAP) && !set->keys->can_read)
         return err_set(err, ERR_KEY, "'%s' is a write key: reading takes the read key", key);
     return 0;
 }

@@ -274,21 +274,38 @@ char *form_speed(char text[FORM_TEXT], uint64_t bytes, double seconds) {
     return text;
 }
 
-char *form_name(const char *name) {
+char *form_seconds(char text[FORM_TEXT], double seconds) {
+    if (seconds < 9.95)
+        snprintf(text, FORM_TEXT, "%.1f s", seconds);
+    else
+        clock_format_span(text, (int64_t)(seconds + 0.5));
+    return text;
+}
+
+/* What a terminal might obey becomes \xNN: control characters, those of U+0080 to U+009F too, and what is no UTF-8.
+ * `spared` are bytes that stay although they are controls, `marked` others that do not. */
+static char *escape(const char *text, const char *spared, const char *marked) {
     struct buffer out = { 0 };
-    for (const unsigned char *at = (const unsigned char *)name; *at != '\0';) {
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
         size_t length = utf8_length(at);
-        bool plain = length > 1 || (length == 1 && *at >= 0x20 && *at != 0x7f && *at != '\\');
-        /* U+0080 to U+009F are control characters too: a terminal may obey them. */
+        bool plain = length > 1 || (length == 1 && *at >= 0x20 && *at != 0x7f && strchr(marked, *at) == NULL);
         if (length == 2 && at[0] == 0xc2 && at[1] < 0xa0)
             plain = false;
-        if (plain)
-            buffer_put(&out, at, length);
+        if (plain || strchr(spared, *at) != NULL)
+            buffer_put(&out, at, plain ? length : 1);
         else
             buffer_printf(&out, "\\x%02x", *at);
         at += plain ? length : 1;
     }
-    char *text = mem_string(buffer_text(&out));
+    char *escaped = mem_string(buffer_text(&out));
     buffer_release(&out);
-    return text;
+    return escaped;
+}
+
+char *form_name(const char *name) {
+    return escape(name, "", "\\");
+}
+
+char *form_message(const char *message) {
+    return escape(message, "\t\n", "");
 }

@@ -44,7 +44,11 @@ char *form_bytes(char text[FORM_TEXT], uint64_t bytes); /* "735 MB", "1.2 GB" */
 char *form_ago(char text[FORM_TEXT], int64_t when, int64_t now);
 char *form_when(char text[FORM_TEXT], int64_t when, int64_t now); /* "2026-03-01T02:00:00Z (5 h ago)" */
 char *form_tiers(char text[FORM_TEXT], uint8_t tiers);            /* "daily weekly", or "-" */
+char *form_seconds(char text[FORM_TEXT], double seconds);         /* "0.3 s", "2 min 10 s" */
 char *form_speed(char text[FORM_TEXT], uint64_t bytes, double seconds);
+
+/* A message for a terminal: as form_name(), but '\\', tabs and line ends stay. The caller frees it. */
+char *form_message(const char *message);
 
 /* A name of any bytes on a terminal: control characters, '\\' and what is not UTF-8 become \xNN. The caller frees it.
  */

@@ -50,11 +50,11 @@ static void run_capture(struct night *night) {
         return;
     }
 
-    char id[9], bytes[FORM_TEXT], stored[FORM_TEXT], span[CLOCK_TEXT];
+    char id[9], bytes[FORM_TEXT], stored[FORM_TEXT], span[FORM_TEXT];
     log_info(night->invocation->log, "%s: captured %s: %s, %zu sources, %s read, %s stored, in %s",
              set_title(&night->set), head_short_name(head.name, id), outcome_text(head.outcome), head.source_count,
              form_bytes(bytes, head_bytes(&head)), form_bytes(stored, head_stored_bytes(&head)),
-             clock_format_span(span, (int64_t)(clock_monotonic() - night->began + 0.5)));
+             form_seconds(span, clock_monotonic() - night->began));
     step_record(night, "capture");
     json_head(night->invocation->output, &head);
     json_end(night->invocation->output);

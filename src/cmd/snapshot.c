@@ -1,13 +1,13 @@
 #include "invocation_internal.h"
 #include <muniment/util/clock.h>
 
-static void report(struct invocation *invocation, const struct opened_set *set, const struct head *head) {
+static void report(struct invocation *invocation, const struct opened_set *set, const struct head *head,
+                   double seconds) {
     struct output *output = invocation->output;
-    char id[9], bytes[FORM_TEXT], stored[FORM_TEXT], when[CLOCK_TEXT], span[CLOCK_TEXT];
+    char id[9], bytes[FORM_TEXT], stored[FORM_TEXT], when[CLOCK_TEXT], span[FORM_TEXT];
     output_text(output, "%s@%s  %s  %s  %s read, %s stored, in %s\n", set_title(set), head_short_name(head->name, id),
                 clock_format(when, head->started), outcome_text(head->outcome), form_bytes(bytes, head_bytes(head)),
-                form_bytes(stored, head_stored_bytes(head)),
-                clock_format_span(span, head->finished > head->started ? head->finished - head->started : 0));
+                form_bytes(stored, head_stored_bytes(head)), form_seconds(span, seconds));
     json_begin(output, "snapshot");
     json_text(output, "set", set_title(set));
     json_head(output, head);
@@ -22,10 +22,11 @@ static int run_snapshot(struct invocation *invocation, struct err *err) {
     struct opened_set set = { 0 };
     struct head head = { 0 };
     int result = invocation_open(invocation, invocation->words[0], OPEN_TO_WRITE, &set, err);
+    double began = clock_monotonic();
     if (result == 0)
         result = step_capture(invocation, &set, when, &head, err);
     if (result == 0) {
-        report(invocation, &set, &head);
+        report(invocation, &set, &head, clock_monotonic() - began);
         if (head.outcome != OUTCOME_COMPLETE)
             invocation_status(invocation, STATUS_PARTIAL);
     }

@@ -22,7 +22,7 @@ int step_capture(struct invocation *invocation, struct opened_set *set, int64_t 
     return result;
 }
 
-static void print_finding(void *context, const char *text) {
+void report_finding(void *context, const char *text) {
     struct invocation *invocation = context;
     output_text(invocation->output, "%s\n", text);
     json_begin(invocation->output, "finding");
@@ -38,7 +38,7 @@ int step_check(struct invocation *invocation, struct opened_set *set, unsigned r
         .mirror = option_given(&invocation->options, OPTION_MIRROR) || option_given(&invocation->options, OPTION_FROM),
         .now = clock_now(),
         .progress = &progress,
-        .finding = print_finding,
+        .finding = report_finding,
         .context = invocation,
     };
     console_progress_start(invocation->console, "checking", &progress);
