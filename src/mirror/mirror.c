@@ -171,8 +171,8 @@ static void save_events(struct mirror_job *job) {
 }
 
 static int run_steps(struct mirror_job *job, struct err *err) {
-    if (claim_mirror(job, err) < 0 || inventory_load(job, err) < 0 || copy_contents(job, err) < 0 ||
-        copy_snapshots(job, err) < 0 || remove_decided(job, err) < 0 || verify_sample(job, err) < 0)
+    if (inventory_load(job, err) < 0 || copy_contents(job, err) < 0 || copy_snapshots(job, err) < 0 ||
+        remove_decided(job, err) < 0 || verify_sample(job, err) < 0)
         return -1;
     return finish(job, err);
 }
@@ -189,7 +189,9 @@ int mirror_run(struct repo *repo, struct store *mirror, const struct mirror_opti
     job.scratch = mem_alloc(SCRATCH_SIZE);
     struct store_lock *lock = NULL;
     char name[REPO_NAME_MAX];
-    int status = store_lock_take(mirror, repo_name(repo, name, "locks", "mirror"), LOCK_WAIT, &lock, err);
+    int status = claim_mirror(&job, err);
+    if (status == 0)
+        status = store_lock_take(mirror, repo_name(repo, name, "locks", "mirror"), LOCK_WAIT, &lock, err);
     if (status == 0)
         status = run_steps(&job, err);
     if (status < 0)
