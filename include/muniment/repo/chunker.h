@@ -34,8 +34,9 @@ struct chunker {
 
 void chunker_init(struct chunker *chunker, const uint8_t seed[32], struct chunker_sizes sizes);
 
-/* Length of the first chunk of `data`. When no cut lies within `length` bytes, returns `length` if it is the maximum or
- * if `last` says that nothing follows, else 0: call again with more. */
+/* Length of the first chunk of `data`; a cut may be seen only when one byte behind it is there. When no cut lies within
+ * `length` bytes, returns `length` if it is the maximum or if `last` says that nothing follows, else 0: call again with
+ * more. */
 size_t chunker_cut(const struct chunker *chunker, const uint8_t *data, size_t length, int last);
 
 #endif
