@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +21,7 @@ enum {
     ERRORS_KEPT = 8192,      /* bytes of standard error */
     ERRORS_SHOWN = 700,      /* of them, in a message */
     OUTPUT_PIPE = 1 << 20,   /* the reader may fall behind by this much before the child stalls */
+    LOOK_INTERVAL = 20,      /* ms between looks at a child, at most */
     INTERRUPT_INTERVAL = 250 /* ms; a signal may be delivered to another thread than the one that waits */
 };
 
@@ -41,7 +41,6 @@ struct error_ring {
 struct process {
     char *name; /* last component of the program, for messages */
     pid_t pid;
-    int pidfd;
     int input;
     int output;
     bool reaped;
@@ -279,7 +278,7 @@ int process_start(const struct process_options *options, struct process **proces
     struct process *new = mem_zalloc(sizeof *new);
 
     new->name = mem_string(last_component(options->arguments[0]));
-    new->input = new->output = new->pidfd = new->errors.stop = new->errors.fd = -1;
+    new->input = new->output = new->errors.stop = new->errors.fd = -1;
     new->reaped = true; /* until there is a child */
     pthread_mutex_init(&new->errors.mutex, NULL);
 
@@ -315,11 +314,6 @@ int process_start(const struct process_options *options, struct process **proces
     new->reaped = false;
 
     /* From here on the child runs, and process_free() ends it. */
-    new->pidfd = pidfd_open(new->pid, 0);
-    if (new->pidfd < 0) {
-        err_sys(err, "watch '%s'", options->arguments[0]);
-        goto out;
-    }
     if (ring_start(&new->errors, errors[0], err) != 0)
         goto out;
     errors[0] = -1;
@@ -366,10 +360,17 @@ const char *process_errors(struct process *process) {
  * Ending
  */
 
-/* True when the child has ended within `milliseconds`. */
+/* True when the child has ended within `milliseconds`. We look ever less often: the usual wait is for a child that has
+ * closed its output and ends at once. */
 static bool await_end(const struct process *process, int milliseconds) {
-    struct pollfd wait = { .fd = process->pidfd, .events = POLLIN };
-    return poll(&wait, 1, milliseconds) > 0;
+    for (int waited = 0, pause = 1;; waited += pause, pause += pause < LOOK_INTERVAL) {
+        siginfo_t end = { 0 };
+        if (waitid(P_PID, (id_t)process->pid, &end, WEXITED | WNOHANG | WNOWAIT) != 0 || end.si_pid != 0)
+            return true;
+        if (waited >= milliseconds)
+            return false;
+        poll(NULL, 0, pause);
+    }
 }
 
 /* The child has ended: takes its status, and ends what it left behind in its group. */
@@ -390,7 +391,7 @@ static void terminate(struct process *process) {
     kill(-process->pid, SIGCONT);
     const double until = clock_monotonic() + TERMINATION_GRACE;
     while (!await_end(process, INTERRUPT_INTERVAL))
-        if (process->pidfd < 0 || clock_monotonic() > until)
+        if (clock_monotonic() > until)
             break;
     kill(-process->pid, SIGKILL);
     reap(process);
@@ -454,7 +455,6 @@ void process_free(struct process *process) {
     close_descriptor(&process->output);
     if (!process->reaped)
         terminate(process);
-    close_descriptor(&process->pidfd);
     pthread_mutex_destroy(&process->errors.mutex);
     free(process->name);
     free(process);
