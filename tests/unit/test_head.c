@@ -201,21 +201,24 @@ static void a_head_under_another_time_is_refused(void **state) {
 
 static void one_damaged_head_fails_the_whole_load(void **state) {
     (void)state;
+    enum { HEADS = 40 }; /* enough for several threads */
     struct scratch_repo scratch;
     struct head head;
     struct heads heads;
     struct err err = { 0 };
     char first[REPO_NAME_MAX];
     scratch_repo_open(&scratch);
-    for (int i = 0; i < 3; i++) {
+    for (int i = HEADS; i > 0; i--) {
         make_head(&head, NOON + i * DAY, OUTCOME_COMPLETE);
         assert_success(head_commit(&scratch.repo, &head, &err), &err);
         head_release(&head);
     }
     assert_success(heads_load(&scratch.repo, &heads, &err), &err);
-    assert_int_equal(heads.count, 3);
+    assert_int_equal(heads.count, HEADS);
+    for (int i = 0; i < HEADS; i++)
+        assert_int_equal(heads.items[i].started, NOON + (i + 1) * DAY);
     heads_release(&heads);
-    assert_int_equal(scratch_repo_list(&scratch, "snapshots", first), 3);
+    assert_int_equal(scratch_repo_list(&scratch, "snapshots", first), HEADS);
     scratch_repo_flip(&scratch, first, 100, 1);
     assert_int_equal(heads_load(&scratch.repo, &heads, &err), -1);
     assert_int_equal(err.code, ERR_CORRUPT);
