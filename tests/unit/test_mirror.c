@@ -348,6 +348,43 @@ static void a_killed_run_leaves_whole_snapshots_alone(void **state) {
     mirror_world_close(&world);
 }
 
+/* One process mirrors without pause while another captures, expires and purges. */
+static void a_mirror_beside_captures_and_purges_stays_whole(void **state) {
+    (void)state;
+    struct mirror_world world;
+    mirror_world_open(&world);
+    mirror_world_capture(&world, 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        for (int run = 0;; run++) {
+            struct err err = { 0 };
+            struct mirror_result result;
+            if (mirror_world_run(&world, run % 2 == 0, 0, &result, &err) < 0 && err.code != ERR_LOCKED)
+                _exit(1);
+        }
+
+    for (int night = 1; night < 8; night++) {
+        mirror_world_capture(&world, night);
+        usleep((useconds_t)randombytes_uniform(30000));
+        mirror_world_expire(&world, night - 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, WNOHANG), 0); /* it never failed */
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, &status, 0), child);
+
+    mirror_world_expect_clean(&world);
+    for (int night = 0; night < 8; night++)
+        if (mirror_world_has_night(&world, night))
+            mirror_world_expect_restorable(&world, night);
+    mirror_world_sync(&world, true);
+    mirror_world_expect_restorable(&world, 7);
+    mirror_world_expect_clean(&world);
+    assert_int_equal(mirror_world_count(&world, "snapshots"), 1);
+    mirror_world_close(&world);
+}
+
 int main(void) {
     if (sodium_init() < 0)
         return 1;
@@ -366,6 +403,7 @@ int main(void) {
         cmocka_unit_test(a_damaged_journal_stops_deletions_but_no_copies),
         cmocka_unit_test(wrapped_keys_follow_the_journal),
         cmocka_unit_test(a_killed_run_leaves_whole_snapshots_alone),
+        cmocka_unit_test(a_mirror_beside_captures_and_purges_stays_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
