@@ -212,7 +212,8 @@ static int postgres_capture(const struct source *source, struct source_sink *sin
     struct server server = { 0 };
     int result = -1;
 
-    if (server_open(source, log, &server, err) != 0)
+    /* Without the log: the preflight has said what there is to say. */
+    if (server_open(source, NULL, &server, err) != 0)
         goto out;
     report_facts(&server, sink);
     report_missing(&server, sink);

@@ -166,7 +166,8 @@ static int prepare_session(PGconn *conn, struct err *err) {
      * settings exist only in newer servers. */
     return postgres_execute(
         conn, err,
-        "SELECT set_config(s.name, v.value, false) FROM pg_settings s JOIN (VALUES ('statement_timeout', '0'), "
+        "SELECT pg_catalog.set_config(s.name, v.value, false) FROM pg_catalog.pg_settings s JOIN (VALUES "
+        "('statement_timeout', '0'), "
         "('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'), "
         "('transaction_timeout', '0'), ('client_encoding', 'UTF8'), ('search_path', 'pg_catalog'), "
         "('row_security', 'off'), ('max_parallel_workers_per_gather', '0'), ('client_min_messages', 'warning')) "

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -517,6 +518,38 @@ static void a_store_that_is_full_ends_the_capture_with_its_own_error(void **stat
     source_end(&source);
 }
 
+static void ask_to_stop(struct memory_sink *sink, void *data) {
+    (void)data;
+    if (sink->pending.length > 1000000)
+        raise(SIGTERM);
+}
+
+/* In a process of its own: a request to stop is never taken back. */
+static int capture_until_stopped(void) {
+    struct source source = source_of(app_and_other, 2);
+    struct memory_sink sink;
+    struct err err = { 0 };
+
+    memory_sink_init(&sink, NULL);
+    sink.on_fill = ask_to_stop;
+    if (capture(&source, &sink, &err) == 0 || err.code != ERR_INTERRUPTED)
+        return 1;
+    return sink.count == 0 && sink.trouble_count == 0 && test_child_named("pg_dump") == 0 ? 0 : 2;
+}
+
+static void a_request_to_stop_ends_the_capture_at_once(void **state) {
+    int status = 0;
+
+    (void)state;
+    const pid_t self = fork();
+    assert_true(self >= 0);
+    if (self == 0)
+        _exit(capture_until_stopped());
+    assert_int_equal(waitpid(self, &status, 0), self);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_database_is_captured_with_the_rows_of_every_table),
@@ -536,6 +569,7 @@ int main(void) {
         cmocka_unit_test(a_lock_that_is_not_given_in_time_is_trouble),
         cmocka_unit_test(a_server_that_stops_half_way_fails_the_source),
         cmocka_unit_test(a_store_that_is_full_ends_the_capture_with_its_own_error),
+        cmocka_unit_test(a_request_to_stop_ends_the_capture_at_once),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }
