@@ -247,6 +247,27 @@ static void the_deadline_of_the_snapshot_bounds_that_of_its_chunks(void **state)
     close_nights(&nights);
 }
 
+static void what_dies_later_does_not_delay_what_died_before(void **state) {
+    (void)state;
+    struct nights nights;
+    struct purge_result result;
+    struct head last = { 0 };
+    struct err err = { 0 };
+    open_nights(&nights, 30 * KILO);
+    sample_change(&nights.samples[1], 0, 200 * KILO, 30 * KILO, 8);
+    assert_success(sample_capture(&nights.writer, &nights.samples[1], NOON + 2 * DAY, MAX_AGE, &last, &err), &err);
+
+    assert_success(purge(&nights, NOON + 10 * DAY, 7 * DAY, 0, &result, &err), &err);
+    head_release(&nights.heads[0]);
+    nights.heads[0] = nights.heads[1];
+    nights.heads[1] = last;
+    assert_success(purge(&nights, NOON + 13 * DAY, 7 * DAY, 0, &result, &err), &err);
+    assert_int_equal(result.heads_removed, 1);
+    assert_int_equal(result.earliest_deadline, NOON + 17 * DAY);
+    assert_whole(&nights, 1);
+    close_nights(&nights);
+}
+
 static void packs_that_are_mostly_dead_are_rewritten_early(void **state) {
     (void)state;
     struct nights nights;
@@ -350,6 +371,55 @@ static void what_was_condemned_before_a_capture_committed_is_spared(void **state
     close_nights(&nights);
 }
 
+static bool something_is_condemned(struct nights *nights) {
+    struct condemned condemned;
+    struct err err = { 0 };
+    assert_success(condemned_load(&nights->writer, &condemned, &err), &err);
+    bool any = condemned.count > 0;
+    condemned_release(&condemned);
+    return any;
+}
+
+static void a_snapshot_that_comes_while_a_purge_waits_keeps_its_packs(void **state) {
+    (void)state;
+    struct nights nights;
+    struct session *session;
+    struct head again = { 0 };
+    struct err err = { 0 };
+    open_nights(&nights, 60 * KILO);
+    assert_int_equal(nftw(nights.scratch.folder, age_file, 16, FTW_PHYS), 0);
+    assert_success(session_begin(&nights.writer, 0, SESSION_LENGTH, &session, &err), &err);
+    assert_success(head_load(&nights.writer, nights.heads[0].name, &again, &err), &err);
+
+    pid_t child = fork();
+    if (child == 0) {
+        const struct purge_expiry expiry = { nights.heads[0].name, "a test" };
+        const struct purge_options options = {
+            .now = NOON + 91 * DAY, .wait = 60, .expiries = &expiry, .expiry_count = 1
+        };
+        struct purge_result result;
+        if (purge_run(&nights.writer, &options, &result, &err) < 0)
+            _exit(99);
+        _exit(result.packs_waiting == 0 ? (int)result.packs_spared : 98);
+    }
+    int status = 0;
+    while (!something_is_condemned(&nights)) {
+        if (waitpid(child, &status, WNOHANG) != 0)
+            fail_msg("the purge did not wait: status %d", status);
+        usleep(2000);
+    }
+    again.started = NOON + 91 * DAY;
+    assert_success(head_commit(&nights.writer, &again, &err), &err);
+    session_end(session);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) > 0 && WEXITSTATUS(status) < 98);
+    assert_false(something_is_condemned(&nights));
+    assert_success(sample_compare(&nights.scratch.repo, &again, &nights.samples[0], &err), &err);
+    assert_success(sample_compare(&nights.scratch.repo, &nights.heads[1], &nights.samples[1], &err), &err);
+    head_release(&again);
+    close_nights(&nights);
+}
+
 static void a_capture_that_died_delays_nothing(void **state) {
     (void)state;
     struct nights nights;
@@ -402,6 +472,7 @@ static void packs_without_an_index_go_unless_a_capture_may_be_writing_them(void 
     write_stray_pack(&nights);
     assert_success(purge_run(&nights.writer, &options, &result, &err), &err);
     assert_int_equal(scratch_repo_list(&nights.scratch, "packs", NULL), packs + 1);
+    assert_int_equal(result.packs_waiting, 0);
     session_end(session);
     assert_success(purge_run(&nights.writer, &options, &result, &err), &err);
     assert_int_equal(result.packs_destroyed, 1);
@@ -534,9 +605,11 @@ int main(void) {
         cmocka_unit_test(a_purge_with_the_write_key_leaves_no_byte_that_only_expired_snapshots_held),
         cmocka_unit_test(dead_chunks_stay_until_their_deadline_and_no_longer),
         cmocka_unit_test(the_deadline_of_the_snapshot_bounds_that_of_its_chunks),
+        cmocka_unit_test(what_dies_later_does_not_delay_what_died_before),
         cmocka_unit_test(packs_that_are_mostly_dead_are_rewritten_early),
         cmocka_unit_test(a_purge_waits_for_older_captures_and_spares_what_they_referred_to),
         cmocka_unit_test(what_was_condemned_before_a_capture_committed_is_spared),
+        cmocka_unit_test(a_snapshot_that_comes_while_a_purge_waits_keeps_its_packs),
         cmocka_unit_test(a_capture_that_died_delays_nothing),
         cmocka_unit_test(packs_without_an_index_go_unless_a_capture_may_be_writing_them),
         cmocka_unit_test(a_lost_index_destroys_nothing),
