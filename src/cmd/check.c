@@ -5,13 +5,13 @@
 
 static void report(struct invocation *invocation, const struct opened_set *set, const struct check_result *result) {
     struct output *output = invocation->output;
-    char bytes[FORM_TEXT];
-    output_text(output, "%s in %s: %llu snapshots, %llu packs, %llu chunks, %s read: %s", set_title(set),
-                store_label(set->store), (unsigned long long)result->snapshots, (unsigned long long)result->packs,
-                (unsigned long long)result->chunks, form_bytes(bytes, result->bytes_read),
+    char snapshots[FORM_TEXT], packs[FORM_TEXT], chunks[FORM_TEXT], bytes[FORM_TEXT];
+    output_text(output, "%s in %s: %s, %s, %s, %s read: %s", set_title(set), store_label(set->store),
+                form_count(snapshots, result->snapshots, "snapshot"), form_count(packs, result->packs, "pack"),
+                form_count(chunks, result->chunks, "chunk"), form_bytes(bytes, result->bytes_read),
                 result->findings == 0 ? "no damage\n" : "DAMAGED, ");
     if (result->findings > 0)
-        output_text(output, "%llu findings\n", (unsigned long long)result->findings);
+        output_text(output, "%s\n", form_count(packs, result->findings, "finding"));
     json_begin(output, "checked");
     json_text(output, "set", set_title(set));
     json_text(output, "store", store_label(set->store));
@@ -22,14 +22,15 @@ static void report(struct invocation *invocation, const struct opened_set *set, 
 static int check_one(struct invocation *invocation, const char *name, unsigned percent, struct err *err) {
     struct opened_set set = { 0 };
     struct check_result result = { 0 };
+    char findings[FORM_TEXT];
     int checked = invocation_open(invocation, name, OPEN_TO_CHECK, &set, err);
     if (checked == 0)
         checked = step_check(invocation, &set, percent, &result, err);
     if (checked == 0) {
         report(invocation, &set, &result);
         if (result.findings > 0) {
-            checked = err_set(err, ERR_CORRUPT, "'%s' has %llu findings", store_label(set.store),
-                              (unsigned long long)result.findings);
+            checked = err_set(err, ERR_CORRUPT, "'%s' has %s", store_label(set.store),
+                              form_count(findings, result.findings, "finding"));
             err_hint(err, "restore what you need from a mirror; 'muniment repair' writes a damaged index anew");
         }
     }
@@ -78,6 +79,7 @@ const struct command COMMAND_CHECK = {
 static int run_repair(struct invocation *invocation, struct err *err) {
     struct opened_set set = { 0 };
     struct check_result result = { 0 };
+    char packs[FORM_TEXT], chunks[FORM_TEXT];
     struct progress progress = { 0 };
     struct check_options options = {
         .now = clock_now(),
@@ -92,15 +94,15 @@ static int run_repair(struct invocation *invocation, struct err *err) {
         console_progress_stop(invocation->console);
     }
     if (repaired == 0) {
-        output_text(invocation->output, "%s: the index was written anew from %llu packs, %llu chunks\n",
-                    set_title(&set), (unsigned long long)result.packs, (unsigned long long)result.chunks);
+        output_text(invocation->output, "%s: the index was written anew from %s, %s\n", set_title(&set),
+                    form_count(packs, result.packs, "pack"), form_count(chunks, result.chunks, "chunk"));
         json_begin(invocation->output, "repaired");
         json_text(invocation->output, "set", set_title(&set));
         json_check(invocation->output, &result);
         json_end(invocation->output);
         if (result.findings > 0)
-            repaired = err_set(err, ERR_CORRUPT, "%llu packs could not be read and are not in the index",
-                               (unsigned long long)result.findings);
+            repaired = err_set(err, ERR_CORRUPT, "not in the index, because unreadable: %s",
+                               form_count(packs, result.findings, "pack"));
     }
     opened_set_close(&set);
     return repaired;

@@ -158,7 +158,8 @@ static int key_copy_list_verb(struct invocation *invocation, struct opened_set *
     size_t count = 0;
     if (key_copy_list(set->store, set->keys, &copies, &count, err) != 0)
         return -1;
-    output_text(invocation->output, "%zu wrapped copies in %s\n", count, store_label(set->store));
+    output_text(invocation->output, "%zu wrapped %s in %s\n", count, count == 1 ? "copy" : "copies",
+                store_label(set->store));
     struct table *table = table_new("lll");
     for (size_t i = 0; i < count; i++) {
         char when[FORM_TEXT];

@@ -6,20 +6,20 @@
 static void report(struct invocation *invocation, const struct opened_set *set, const struct mirror_settings *mirror,
                    const struct mirror_result *result) {
     struct output *output = invocation->output;
-    char uploaded[FORM_TEXT], removed[FORM_TEXT], verified[FORM_TEXT], newest[FORM_TEXT];
-    output_text(output, "%s -> %s (%s): copied %llu objects (%s), removed %llu (%s), verified %llu (%s)\n",
-                set_title(set), mirror->name, mirror->path, (unsigned long long)result->uploaded,
+    char objects[FORM_TEXT], uploaded[FORM_TEXT], removed[FORM_TEXT], verified[FORM_TEXT], newest[FORM_TEXT];
+    output_text(output, "%s -> %s (%s): copied %s (%s), removed %llu (%s), verified %llu (%s)\n", set_title(set),
+                mirror->name, mirror->path, form_count(objects, result->uploaded, "object"),
                 form_bytes(uploaded, result->uploaded_bytes), (unsigned long long)result->removed,
                 form_bytes(removed, result->removed_bytes), (unsigned long long)result->verified,
                 form_bytes(verified, result->verified_bytes));
     if (result->newest_snapshot != 0)
         output_text(output, "  newest snapshot there: %s\n", form_when(newest, result->newest_snapshot, clock_now()));
     if (result->strangers > 0)
-        log_warning(invocation->log, "mirror '%s' holds %llu objects that the repository never had; they were left",
-                    mirror->name, (unsigned long long)result->strangers);
+        log_warning(invocation->log, "mirror '%s' holds %s that the repository never had; they were left", mirror->name,
+                    form_count(objects, result->strangers, "object"));
     if (result->damaged > 0)
-        log_warning(invocation->log, "mirror '%s' held %llu damaged objects", mirror->name,
-                    (unsigned long long)result->damaged);
+        log_warning(invocation->log, "mirror '%s' held %s", mirror->name,
+                    form_count(objects, result->damaged, "damaged object"));
     json_begin(output, "mirrored");
     json_text(output, "set", set_title(set));
     json_text(output, "mirror", mirror->name);

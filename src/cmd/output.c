@@ -235,6 +235,14 @@ char *form_bytes(char text[FORM_TEXT], uint64_t bytes) {
     return text;
 }
 
+char *form_count(char text[FORM_TEXT], uint64_t count, const char *one) {
+    /* "entry" is the only noun here whose plural is not its own with an s. */
+    bool entry = count != 1 && strcmp(one, "entry") == 0;
+    snprintf(text, FORM_TEXT, "%llu %s%s", (unsigned long long)count, entry ? "entries" : one,
+             count == 1 || entry ? "" : "s");
+    return text;
+}
+
 char *form_ago(char text[FORM_TEXT], int64_t when, int64_t now) {
     char span[CLOCK_TEXT];
     if (when > now)

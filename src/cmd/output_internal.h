@@ -40,7 +40,8 @@ void json_group_end(struct output *output);
 
 /* Forms for people; each writes into `text` and returns it. */
 enum { FORM_TEXT = 64 };
-char *form_bytes(char text[FORM_TEXT], uint64_t bytes); /* "735 MB", "1.2 GB" */
+char *form_bytes(char text[FORM_TEXT], uint64_t bytes);                  /* "735 MB", "1.2 GB" */
+char *form_count(char text[FORM_TEXT], uint64_t count, const char *one); /* "1 pack", "3 packs" */
 char *form_ago(char text[FORM_TEXT], int64_t when, int64_t now);
 char *form_when(char text[FORM_TEXT], int64_t when, int64_t now); /* "2026-03-01T02:00:00Z (5 h ago)" */
 char *form_tiers(char text[FORM_TEXT], uint8_t tiers);            /* "daily weekly", or "-" */

@@ -83,13 +83,13 @@ static int restore_to_target(struct invocation *invocation, struct opened_set *s
 
 static void report(struct invocation *invocation, const struct opened_set *set, const struct head *head,
                    const struct restore_result *result, double seconds) {
-    char bytes[FORM_TEXT], speed[FORM_TEXT], span[FORM_TEXT], id[9];
-    log_info(invocation->log, "restored %llu entries, %s, in %s (%s); every byte was authenticated",
-             (unsigned long long)result->entries, form_bytes(bytes, result->bytes), form_seconds(span, seconds),
-             form_speed(speed, result->bytes, seconds));
+    char entries[FORM_TEXT], bytes[FORM_TEXT], speed[FORM_TEXT], span[FORM_TEXT], id[9];
+    log_info(invocation->log, "restored %s, %s, in %s (%s); every byte was authenticated",
+             form_count(entries, result->entries, "entry"), form_bytes(bytes, result->bytes),
+             form_seconds(span, seconds), form_speed(speed, result->bytes, seconds));
     if (result->incomplete > 0) {
-        log_warning(invocation->log, "%llu entries were captured incomplete or while they changed",
-                    (unsigned long long)result->incomplete);
+        log_warning(invocation->log, "captured incomplete or while changing: %s",
+                    form_count(entries, result->incomplete, "entry"));
         invocation_status(invocation, STATUS_PARTIAL);
     }
     json_begin(invocation->output, "restored");

@@ -54,14 +54,14 @@ static void report_plan(struct invocation *invocation, const struct opened_set *
 static void report_purge(struct invocation *invocation, const struct opened_set *set,
                          const struct purge_result *purge) {
     struct output *output = invocation->output;
-    char destroyed[FORM_TEXT], moved[FORM_TEXT], dead[FORM_TEXT];
-    output_text(output, "removed %llu snapshots; destroyed %llu packs (%s), rewrote %llu (%s moved)\n",
-                (unsigned long long)purge->heads_removed, (unsigned long long)purge->packs_destroyed,
-                form_bytes(destroyed, purge->bytes_destroyed), (unsigned long long)purge->packs_rewritten,
-                form_bytes(moved, purge->bytes_moved));
+    char snapshots[FORM_TEXT], packs[FORM_TEXT], destroyed[FORM_TEXT], moved[FORM_TEXT], dead[FORM_TEXT];
+    output_text(output, "removed %s; destroyed %s (%s), rewrote %llu (%s moved)\n",
+                form_count(snapshots, purge->heads_removed, "snapshot"),
+                form_count(packs, purge->packs_destroyed, "pack"), form_bytes(destroyed, purge->bytes_destroyed),
+                (unsigned long long)purge->packs_rewritten, form_bytes(moved, purge->bytes_moved));
     if (purge->packs_waiting > 0)
-        output_text(output, "%llu packs wait for a capture under way to end; the next rotation destroys them\n",
-                    (unsigned long long)purge->packs_waiting);
+        output_text(output, "%s wait for a capture under way to end; the next rotation destroys them\n",
+                    form_count(packs, purge->packs_waiting, "pack"));
     if (purge->dead_bytes_kept > 0 && purge->earliest_deadline > 0) {
         char when[FORM_TEXT];
         output_text(output, "%s of no snapshot stay in packs that live, until %s at the latest\n",

@@ -50,11 +50,11 @@ static void run_capture(struct night *night) {
         return;
     }
 
-    char id[9], bytes[FORM_TEXT], stored[FORM_TEXT], span[FORM_TEXT];
-    log_info(night->invocation->log, "%s: captured %s: %s, %zu sources, %s read, %s stored, in %s",
-             set_title(&night->set), head_short_name(head.name, id), outcome_text(head.outcome), head.source_count,
-             form_bytes(bytes, head_bytes(&head)), form_bytes(stored, head_stored_bytes(&head)),
-             form_seconds(span, clock_monotonic() - night->began));
+    char id[9], sources[FORM_TEXT], bytes[FORM_TEXT], stored[FORM_TEXT], span[FORM_TEXT];
+    log_info(night->invocation->log, "%s: captured %s: %s, %s, %s read, %s stored, in %s", set_title(&night->set),
+             head_short_name(head.name, id), outcome_text(head.outcome),
+             form_count(sources, head.source_count, "source"), form_bytes(bytes, head_bytes(&head)),
+             form_bytes(stored, head_stored_bytes(&head)), form_seconds(span, clock_monotonic() - night->began));
     step_record(night, "capture");
     json_head(night->invocation->output, &head);
     json_end(night->invocation->output);
@@ -74,10 +74,10 @@ static void run_rotation(struct night *night) {
     }
 
     struct log *log = night->invocation->log;
-    char destroyed[FORM_TEXT], moved[FORM_TEXT];
+    char packs[FORM_TEXT], destroyed[FORM_TEXT], moved[FORM_TEXT];
     log_info(log, "%s: rotated: %zu kept, %zu expired", set_title(&night->set), summary.keep, summary.expire);
-    log_info(log, "%s: purged: %llu packs destroyed (%s), %llu rewritten (%s moved)%s", set_title(&night->set),
-             (unsigned long long)purge.packs_destroyed, form_bytes(destroyed, purge.bytes_destroyed),
+    log_info(log, "%s: purged: %s destroyed (%s), %llu rewritten (%s moved)%s", set_title(&night->set),
+             form_count(packs, purge.packs_destroyed, "pack"), form_bytes(destroyed, purge.bytes_destroyed),
              (unsigned long long)purge.packs_rewritten, form_bytes(moved, purge.bytes_moved),
              purge.packs_waiting > 0 ? ", some wait for another capture to end" : "");
     if (summary.guard[0] != '\0')
@@ -99,19 +99,18 @@ static void run_mirror(struct night *night, const struct mirror_settings *mirror
         return;
     }
 
-    char bytes[FORM_TEXT], newest[FORM_TEXT];
-    log_info(night->invocation->log,
-             "%s: mirrored to %s: %llu objects copied (%s), %llu removed, %llu verified; newest %s",
-             set_title(&night->set), mirror->name, (unsigned long long)result.uploaded,
+    char objects[FORM_TEXT], bytes[FORM_TEXT], newest[FORM_TEXT];
+    log_info(night->invocation->log, "%s: mirrored to %s: %s copied (%s), %llu removed, %llu verified; newest %s",
+             set_title(&night->set), mirror->name, form_count(objects, result.uploaded, "object"),
              form_bytes(bytes, result.uploaded_bytes), (unsigned long long)result.removed,
              (unsigned long long)result.verified,
              result.newest_snapshot != 0 ? form_when(newest, result.newest_snapshot, clock_now()) : "none");
     if (result.strangers > 0)
-        log_warning(night->invocation->log, "%s: mirror '%s' holds %llu objects that the repository never had",
-                    set_title(&night->set), mirror->name, (unsigned long long)result.strangers);
+        log_warning(night->invocation->log, "%s: mirror '%s' holds %s that the repository never had",
+                    set_title(&night->set), mirror->name, form_count(objects, result.strangers, "object"));
     if (result.damaged > 0)
-        log_warning(night->invocation->log, "%s: mirror '%s' held %llu damaged objects", set_title(&night->set),
-                    mirror->name, (unsigned long long)result.damaged);
+        log_warning(night->invocation->log, "%s: mirror '%s' held %s", set_title(&night->set), mirror->name,
+                    form_count(objects, result.damaged, "damaged object"));
     step_record(night, "mirror");
     json_text(night->invocation->output, "mirror", mirror->name);
     json_mirror(night->invocation->output, &result);
@@ -121,18 +120,18 @@ static void run_mirror(struct night *night, const struct mirror_settings *mirror
 static void run_checks(struct night *night) {
     struct check_result result = { 0 };
     struct err err = { 0 };
-    char bytes[FORM_TEXT];
+    char snapshots[FORM_TEXT], packs[FORM_TEXT], bytes[FORM_TEXT];
     step_begin(night);
     int checked = step_check(night->invocation, &night->set, night->set.settings->check_percent, &result, &err);
     if (checked == 0 && result.findings > 0)
-        checked = err_set(&err, ERR_CORRUPT, "%llu findings in '%s'", (unsigned long long)result.findings,
+        checked = err_set(&err, ERR_CORRUPT, "%s in '%s'", form_count(packs, result.findings, "finding"),
                           store_label(night->set.store));
     if (checked != 0) {
         step_failed(night, "check", &err);
         return;
     }
-    log_info(night->invocation->log, "%s: checked: %llu snapshots, %llu packs, %s read, no damage",
-             set_title(&night->set), (unsigned long long)result.snapshots, (unsigned long long)result.packs,
+    log_info(night->invocation->log, "%s: checked: %s, %s, %s read, no damage", set_title(&night->set),
+             form_count(snapshots, result.snapshots, "snapshot"), form_count(packs, result.packs, "pack"),
              form_bytes(bytes, result.bytes_read));
     step_record(night, "check");
     json_check(night->invocation->output, &result);

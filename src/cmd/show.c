@@ -3,17 +3,18 @@
 #include <stdlib.h>
 
 static void show_source(struct output *output, const struct head_source *source) {
-    char bytes[FORM_TEXT], stored[FORM_TEXT], span[CLOCK_TEXT];
-    output_text(output, "\nsource %s (%s): %s, %llu entries, %s, %s new, in %s\n", source->name, source->kind,
-                outcome_text(source->outcome), (unsigned long long)source->entries, form_bytes(bytes, source->bytes),
-                form_bytes(stored, source->stored_bytes), clock_format_span(span, source->finished - source->started));
+    char entries[FORM_TEXT], bytes[FORM_TEXT], stored[FORM_TEXT], span[CLOCK_TEXT];
+    output_text(output, "\nsource %s (%s): %s, %s, %s, %s new, in %s\n", source->name, source->kind,
+                outcome_text(source->outcome), form_count(entries, source->entries, "entry"),
+                form_bytes(bytes, source->bytes), form_bytes(stored, source->stored_bytes),
+                clock_format_span(span, source->finished - source->started));
     for (size_t i = 0; i < source->fact_count; i++)
         output_text(output, "  %s: %s\n", source->facts[i].name, source->facts[i].value);
     for (size_t i = 0; i < source->unit_count; i++) {
         const struct head_unit *unit = &source->units[i];
         output_text(output, "  unit %s: %s", unit->name, form_bytes(bytes, unit->bytes));
         if (unit->rows_known)
-            output_text(output, ", %llu rows", (unsigned long long)unit->rows);
+            output_text(output, ", %s", form_count(stored, unit->rows, "row"));
         output_text(output, "\n");
     }
     for (size_t i = 0; i < source->trouble_count; i++) {

@@ -21,13 +21,14 @@ static int status_of_set(struct invocation *invocation, const struct set_setting
     int64_t now = clock_now();
     *stale = newest == NULL || now - newest->started > max_age;
 
-    char id[9] = "", when[FORM_TEXT], limit[CLOCK_TEXT];
+    char id[9] = "", count[FORM_TEXT], when[FORM_TEXT], limit[CLOCK_TEXT];
     if (newest == NULL)
         output_text(invocation->output, "%s: STALE: no complete snapshot among %zu\n", settings->name, heads.count);
     else
-        output_text(invocation->output, "%s: %s: newest complete snapshot %s, %s; at most %s allowed; %zu snapshots\n",
+        output_text(invocation->output, "%s: %s: newest complete snapshot %s, %s; at most %s allowed; %s\n",
                     settings->name, *stale ? "STALE" : "ok", head_short_name(newest->name, id),
-                    form_when(when, newest->started, now), clock_format_span(limit, max_age), heads.count);
+                    form_when(when, newest->started, now), clock_format_span(limit, max_age),
+                    form_count(count, heads.count, "snapshot"));
     json_begin(invocation->output, "status");
     json_text(invocation->output, "set", settings->name);
     json_flag(invocation->output, "stale", *stale);
