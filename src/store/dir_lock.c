@@ -4,6 +4,7 @@
 #include <muniment/util/clock.h>
 #include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ enum {
     HOLDER_MAX = 128,
     HOST_MAX = 64,
     RETRY_INTERVAL = 100 * 1000 * 1000, /* ns between two tries while waiting */
+    DEAD_HOLDER_WAIT = 5,               /* seconds that a lock whose holder is dead is waited for, in any case */
 };
 
 struct dir_lock {
@@ -52,10 +54,19 @@ static void read_holder(int fd, char holder[HOLDER_MAX]) {
         strcpy(holder, "another process");
 }
 
+/* A holder that was killed while it started a child leaves the lock to that child until its exec, an instant later. */
+static bool holder_is_dead(const char *holder) {
+    char host[HOST_MAX] = "", there[HOST_MAX] = "";
+    long pid = 0;
+
+    return gethostname(host, sizeof host - 1) == 0 && sscanf(holder, "process %ld on %63s", &pid, there) == 2 &&
+           strcmp(host, there) == 0 && pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
 /* 0 when the lock is ours. */
 static int wait_for_lock(struct dir_store *dir, const char *name, int fd, int64_t wait, struct err *err) {
     const struct timespec interval = { .tv_nsec = RETRY_INTERVAL };
-    const double end = clock_monotonic() + (double)wait;
+    const double began = clock_monotonic(), end = began + (double)wait;
     char holder[HOLDER_MAX];
 
     while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -63,8 +74,8 @@ static int wait_for_lock(struct dir_store *dir, const char *name, int fd, int64_
             return err_sys(err, "lock '%s' in '%s'", name, dir->base.label);
         if (interrupt_check(err) < 0)
             return err_wrap(err, "wait for the lock '%s' in '%s'", name, dir->base.label);
-        if (clock_monotonic() >= end) {
-            read_holder(fd, holder);
+        read_holder(fd, holder);
+        if (clock_monotonic() >= end && !(clock_monotonic() < began + DEAD_HOLDER_WAIT && holder_is_dead(holder))) {
             err_set(err, ERR_LOCKED, "%s holds the lock '%s' in '%s'", holder, name, dir->base.label);
             return err_hint(err, "it is freed when that process ends; --lock-wait SECONDS waits for it");
         }

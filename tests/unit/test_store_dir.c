@@ -364,6 +364,29 @@ static void a_full_disk_leaves_what_was_stored_and_nothing_half(void **state) {
  * Waiting
  */
 
+/* As when a run is killed in the instant between fork and exec of a child. */
+static void a_lock_that_outlives_its_holder_by_an_instant_is_waited_for(void **state) {
+    struct store *store = open_store(*state);
+    struct store_lock *lock;
+    struct err err = { 0 };
+    int status;
+
+    const pid_t holder = fork();
+    assert_true(holder >= 0);
+    if (holder == 0) {
+        if (store_lock_take(store, "set/locks/capture", 0, &lock, &err) < 0)
+            _exit(1);
+        if (fork() == 0)
+            usleep(400 * 1000);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(holder, &status, 0), holder);
+    assert_int_equal(status, 0);
+    assert_success(store_lock_take(store, "set/locks/capture", 0, &lock, &err), &err);
+    store_lock_release(lock);
+    store_close(store);
+}
+
 static void a_signal_ends_the_wait_for_a_lock(void **state) {
     struct store *store = open_store(*state);
     struct store_lock *lock;
@@ -408,6 +431,7 @@ int main(void) {
         IN_A_FOLDER(a_file_in_the_place_of_a_folder_is_reported),
         IN_A_FOLDER(a_folder_that_somebody_removed_is_made_again),
         IN_A_FOLDER(a_full_disk_leaves_what_was_stored_and_nothing_half),
+        IN_A_FOLDER(a_lock_that_outlives_its_holder_by_an_instant_is_waited_for),
         IN_A_FOLDER(a_signal_ends_the_wait_for_a_lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
