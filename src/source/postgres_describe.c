@@ -181,10 +181,54 @@ int postgres_count_large_objects(PGconn *conn, uint64_t *count, struct err *err)
     return 0;
 }
 
+/* A statement that may fail without spoiling the transaction. */
+static bool try_statement(PGconn *conn, const char *sql) {
+    struct err ignored = { 0 };
+
+    if (postgres_execute(conn, &ignored, "SAVEPOINT attempt") != 0)
+        return false;
+    const bool good = postgres_execute(conn, &ignored, sql) == 0;
+    return postgres_execute(conn, &ignored, good ? "RELEASE attempt" : "ROLLBACK TO attempt") == 0 && good;
+}
+
+/* A count that queues behind somebody's ALTER TABLE, which itself queues behind pg_dump, would count what the ALTER
+ * left: rewritten tables look empty to older snapshots. So the tables are locked as pg_dump locks them, without
+ * waiting, and one that cannot be is not counted. */
+static void lock_tables(PGconn *conn, struct postgres_description *about) {
+    struct buffer all = { 0 };
+
+    for (size_t i = 0; i < about->table_count; i++) {
+        char *schema = postgres_identifier(conn, about->tables[i].schema);
+        char *name = postgres_identifier(conn, about->tables[i].name);
+        buffer_printf(&all, "%s ONLY %s.%s", i > 0 ? "," : "LOCK TABLE", schema, name);
+        free(schema);
+        free(name);
+    }
+    buffer_printf(&all, " IN ACCESS SHARE MODE NOWAIT");
+    const bool locked = about->table_count > 0 && try_statement(conn, buffer_text(&all));
+    buffer_release(&all);
+
+    for (size_t i = 0; i < about->table_count; i++) {
+        struct postgres_table *table = &about->tables[i];
+        table->counted = locked;
+        if (locked)
+            continue;
+        char *schema = postgres_identifier(conn, table->schema), *name = postgres_identifier(conn, table->name);
+        char *sql = mem_format("LOCK TABLE ONLY %s.%s IN ACCESS SHARE MODE NOWAIT", schema, name);
+        table->counted = try_statement(conn, sql);
+        free(schema);
+        free(name);
+        free(sql);
+    }
+}
+
 int postgres_count_rows(PGconn *conn, struct postgres_description *about, struct err *err) {
-    for (size_t i = 0; i < about->table_count; i++)
-        if (postgres_count_table(conn, &about->tables[i], &about->tables[i].rows, err) != 0)
+    lock_tables(conn, about);
+    for (size_t i = 0; i < about->table_count; i++) {
+        struct postgres_table *table = &about->tables[i];
+        if (table->counted && postgres_count_table(conn, table, &table->rows, err) != 0)
             return -1;
+    }
     if (postgres_count_large_objects(conn, &about->large_objects, err) != 0)
         return -1;
     about->rows_known = true;
@@ -236,7 +280,10 @@ static void put_tables(struct buffer *out, const struct postgres_description *ab
         json_put_text(out, about->tables[i].schema);
         buffer_printf(out, ", \"table\": ");
         json_put_text(out, about->tables[i].name);
-        buffer_printf(out, ", \"rows\": %llu }", (unsigned long long)about->tables[i].rows);
+        if (about->tables[i].counted)
+            buffer_printf(out, ", \"rows\": %llu }", (unsigned long long)about->tables[i].rows);
+        else
+            buffer_printf(out, ", \"rows\": null }");
     }
     buffer_printf(out, "%s]\n", about->table_count > 0 ? "\n  " : "");
 }
@@ -344,12 +391,16 @@ static void take_tables(struct decoder *decoder, const struct json *root, struct
     about->large_objects = (uint64_t)take_number(decoder, root, "large_objects", JSON_NUMBER);
     about->table_count = take_list(decoder, tables, JSON_OBJECT);
     about->tables = mem_array(about->table_count, sizeof *about->tables);
-    for (size_t i = 0; i < about->table_count; i++)
+    for (size_t i = 0; i < about->table_count; i++) {
+        const struct json *table = &tables->items[i];
+        const bool counted = json_member(table, "rows")->kind != JSON_NULL;
         about->tables[i] = (struct postgres_table){
-            .schema = take_text(decoder, &tables->items[i], "schema", false),
-            .name = take_text(decoder, &tables->items[i], "table", false),
-            .rows = (uint64_t)take_number(decoder, &tables->items[i], "rows", JSON_NUMBER),
+            .schema = take_text(decoder, table, "schema", false),
+            .name = take_text(decoder, table, "table", false),
+            .counted = counted,
+            .rows = counted ? (uint64_t)take_number(decoder, table, "rows", JSON_NUMBER) : 0,
         };
+    }
 }
 
 int postgres_description_decode(const void *data, size_t length, struct postgres_description *about, struct err *err) {

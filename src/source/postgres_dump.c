@@ -226,11 +226,14 @@ static int put_description(const struct task *task, struct err *err) {
 
 static void report_unit(const struct task *task) {
     const struct postgres_dump *dump = task->dump;
+    bool known = task->about.rows_known;
     uint64_t rows = 0;
 
-    for (size_t i = 0; i < task->about.table_count; i++)
+    for (size_t i = 0; i < task->about.table_count; i++) {
+        known = known && task->about.tables[i].counted;
         rows += task->about.tables[i].rows;
-    dump->sink->unit(dump->sink->context, task->database->name, task->bytes, task->about.rows_known, rows);
+    }
+    dump->sink->unit(dump->sink->context, task->database->name, task->bytes, known, rows);
     log_detail(dump->log, "source '%s': database '%s': %llu bytes, %llu rows in %zu tables", dump->source->name,
                task->database->name, (unsigned long long)task->bytes, (unsigned long long)rows,
                task->about.table_count);

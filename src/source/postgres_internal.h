@@ -123,6 +123,7 @@ bool postgres_options_leave_out(const struct source *source); /* some of them le
 
 struct postgres_table {
     char *schema, *name;
+    bool counted; /* it could be locked, so that nobody rewrote it between the dump and the count */
     uint64_t rows;
 };
 

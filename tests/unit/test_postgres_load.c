@@ -306,7 +306,7 @@ static void descriptions_that_are_damaged_are_refused(void **state) {
         assert_failure(postgres_load_begin(&target, "again", about->data, length, NULL, &load, &err), ERR_CORRUPT,
                        &err);
     static const char *const wrong[] = { "\"rows\": \"1\"", "\"rows\": 1e3", "\"rows\": 99999999999999999999",
-                                         "\"rows\": null", "\"rows\": [[[[[[[[[[[1]]]]]]]]]]]" };
+                                         "\"rows\": true", "\"rows\": [[[[[[[[[[[1]]]]]]]]]]]" };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct buffer damaged = replace_once(about, "\"rows\": 1", wrong[i]);
         assert_failure(postgres_load_begin(&target, "again", damaged.data, damaged.length, NULL, &load, &err),
