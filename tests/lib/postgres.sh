@@ -90,6 +90,8 @@ postgres_make() {
 # Ends the server once its owner is gone; ends itself once the server is.
 postgres_watch() {
     local owner=$1 server=$2
+    echo ready
+    exec >/dev/null
     while kill -0 "$owner" 2>/dev/null; do
         kill -0 "$server" 2>/dev/null || exit 0
         sleep 1
@@ -109,9 +111,8 @@ postgres_run() {
         return 1
     }
     if [ -n "${POSTGRES_OWNER:-}" ]; then
-        # A session of its own: who ends this script's process group does not mean the watch.
-        setsid "$postgres_script" watch "$POSTGRES_OWNER" "$(postgres_pid "$folder")" </dev/null >/dev/null 2>&1 &
-        disown $!
+        # A session of its own: who ends this script's process group does not mean the watch. It says when it has one.
+        read -r _ < <(setsid "$postgres_script" watch "$POSTGRES_OWNER" "$(postgres_pid "$folder")" </dev/null 2>/dev/null)
     fi
 }
 
