@@ -36,7 +36,7 @@ piece() { # BYTES: a random piece of the pool
 write_some_file() {
     local folder=$tree/folder-$((RANDOM % 6))
     mkdir -p "$folder"
-    piece $((RANDOM * 9 + 1)) >"$folder/file-$((RANDOM % 7))"
+    piece $((RANDOM * 4 + 1)) >"$folder/file-$((RANDOM % 7))"
 }
 change_content() {
     local i
@@ -44,8 +44,8 @@ change_content() {
     piece 400 >>"$tree/log"
     [ $((RANDOM % 3)) != 0 ] || rm -rf "$tree/folder-$((RANDOM % 6))"
     ln -sfn "target-$RANDOM" "$tree/link"
-    piece $((RANDOM * 20 + 1)) >>"$stream"
-    [ "$(stat -c %s "$stream")" -lt 3000000 ] || piece 500000 >"$stream"
+    piece $((RANDOM * 8 + 1)) >>"$stream"
+    [ "$(stat -c %s "$stream")" -lt 1200000 ] || piece 300000 >"$stream"
 }
 # Sets aside what the next snapshot must hold.
 keep_content() {
@@ -181,24 +181,36 @@ check_both() { # OPTIONS...
 mkdir -p "$tree"
 : >"$stream"
 for ((i = 0; i < 30; i++)); do write_some_file; done
-change_content
-keep_content
 done_kills=0
-expect 0 'a repository is made' init app
-for kind in snapshot rotate mirror; do succeed $kind || break; done
-check_both --read-data
-is '' "$trouble" 'a first night goes well'
+
+# A repository of its own for some kills at a time: what every night adds to the journal is read by all that follow, and
+# the rounds would grow longer and longer.
+kills_each=35
+new_repository() {
+    rm -rf "$SCRATCH"/{store,mirror,state,keys,content}
+    mkdir "$SCRATCH/keys"
+    content_of=() present=() first_of_day=()
+    CONFIG=$eager
+    change_content
+    keep_content
+    expect 0 'a repository is made' init app
+    for kind in snapshot rotate mirror; do succeed $kind || break; done
+    [ -n "$trouble" ] || check_both --read-data
+    is '' "$trouble" 'a first night goes well'
+    started_at=$done_kills
+}
+new_repository
 
 declare -A killed=([snapshot]=0 [rotate]=0 [mirror]=0)
 for ((round = 0; done_kills < kills && round < 3 * kills; round++)); do
     [ -z "$trouble" ] || break
+    [ $((done_kills - started_at)) -lt $kills_each ] || new_repository
     day=$((day + 86400))
     change_content
     keep_content
+    forget_content
     CONFIG=$eager
     [ $((RANDOM % 3)) != 0 ] || CONFIG=$SCRATCH/conf.lazy
-
-    forget_content
 
     # One of the night's commands is killed, and the repository must be whole at once.
     kinds=(snapshot rotate mirror)
