@@ -160,7 +160,7 @@ int capture_source(struct repo *repo, struct depot *depot, const struct capture_
         .keys = repo->keys,
         .depot = depot,
         .tree = tree,
-        .sizes = source->kind->fine_chunks ? CHUNKER_DATABASE : CHUNKER_FILES,
+        .fine_chunks = source->kind->fine_chunks,
         .compression = options->compression,
         .workers = options->workers,
         .progress = options->progress,

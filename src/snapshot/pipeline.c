@@ -1,3 +1,4 @@
+#include "content_kind_internal.h"
 #include "encoder_internal.h"
 #include "pipeline_internal.h"
 #include <muniment/util/interrupt.h>
@@ -41,7 +42,8 @@ struct batch {
 
 struct pipeline {
     struct pipeline_options options;
-    struct chunker chunker;
+    struct chunker fine, coarse;
+    const struct chunker *chunker; /* of the content under way; NULL: none has come yet */
 
     struct batch *batches;
     size_t batch_count;
@@ -244,9 +246,17 @@ static int dispatch(struct pipeline *pipeline, struct err *err) {
     return failed ? -1 : 0;
 }
 
+/* Content is cut in one way from its beginning to its end. */
+static const struct chunker *choose_chunker(const struct pipeline *pipeline, const uint8_t *data, size_t length) {
+    bool fine = pipeline->options.fine_chunks || content_is_database(data, length);
+    return fine ? &pipeline->fine : &pipeline->coarse;
+}
+
 static void cut(struct pipeline *pipeline, struct batch *batch, bool last) {
     size_t length;
-    while ((length = chunker_cut(&pipeline->chunker, batch->data + batch->cut, batch->length - batch->cut, last)) > 0) {
+    if (!pipeline->chunker)
+        pipeline->chunker = choose_chunker(pipeline, batch->data + batch->cut, batch->length - batch->cut);
+    while ((length = chunker_cut(pipeline->chunker, batch->data + batch->cut, batch->length - batch->cut, last)) > 0) {
         batch->pieces = mem_grow(batch->pieces, &batch->piece_capacity, batch->piece_count + 1, sizeof *batch->pieces);
         batch->pieces[batch->piece_count++] = (struct piece){ .at = batch->cut, .length = (uint32_t)length };
         batch->cut += length;
@@ -276,6 +286,7 @@ int pipeline_fill(struct pipeline *pipeline, size_t length, struct err *err) {
 static int add_mark(struct pipeline *pipeline, struct mark mark, struct err *err) {
     struct batch *batch = batch_at(pipeline, pipeline->filled);
     cut(pipeline, batch, true);
+    pipeline->chunker = NULL;
     mark.after = batch->piece_count;
     batch->marks = mem_grow(batch->marks, &batch->mark_capacity, batch->mark_count + 1, sizeof *batch->marks);
     batch->marks[batch->mark_count++] = mark;
@@ -335,7 +346,8 @@ static void join(struct pipeline *pipeline) {
 int pipeline_new(const struct pipeline_options *options, struct pipeline **result, struct err *err) {
     struct pipeline *pipeline = mem_zalloc(sizeof *pipeline);
     pipeline->options = *options;
-    chunker_init(&pipeline->chunker, options->keys->chunker_seed, options->sizes);
+    chunker_init(&pipeline->fine, options->keys->chunker_seed, CHUNKER_DATABASE);
+    chunker_init(&pipeline->coarse, options->keys->chunker_seed, CHUNKER_FILES);
     pipeline->digest = sha256_new();
     pthread_mutex_init(&pipeline->mutex, NULL);
     pthread_cond_init(&pipeline->freed, NULL);

@@ -21,7 +21,7 @@ struct pipeline_options {
     const struct keys *keys;
     struct depot *depot;
     struct tree_writer *tree;
-    struct chunker_sizes sizes;
+    bool fine_chunks;          /* CHUNKER_DATABASE for all content; else only for what looks like a database */
     int compression;           /* zstd level; 0: default */
     unsigned workers;          /* 0: one a core */
     struct progress *progress; /* may be NULL */

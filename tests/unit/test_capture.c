@@ -201,6 +201,42 @@ static void equal_files_are_stored_once(void **state) {
     head_release(&head);
 }
 
+/* Chunks of the entry whose path ends like this. */
+static uint64_t chunks_of(struct fixture *fixture, const struct head *head, const char *end) {
+    struct index *index = index_new();
+    struct tree_reader *tree;
+    const struct entry *entry;
+    const struct extents *extents;
+    struct err err = { 0 };
+    uint64_t chunks = 0;
+    assert_success(index_load(index, &fixture->scratch.repo, &err), &err);
+    assert_success(tree_open(&fixture->scratch.repo, index, &head->sources[0], &tree, &err), &err);
+    while (tree_next(tree, &entry, &extents, &err) == 1)
+        if (strlen(entry->path) > strlen(end) && strcmp(entry->path + strlen(entry->path) - strlen(end), end) == 0)
+            chunks = entry->chunks;
+    tree_close(tree);
+    index_free(index);
+    return chunks;
+}
+
+static void a_file_that_begins_like_a_dump_is_cut_into_smaller_chunks(void **state) {
+    struct fixture *fixture = *state;
+    struct head head;
+    const uint8_t seed[32] = { 1 };
+    size_t length = 4 * 1024 * 1024;
+    uint8_t *data = mem_alloc(length);
+    randombytes_buf_deterministic(data, length, seed);
+    write_file(fixture, "other", data, length);
+    memcpy(data, "PGDMP", 5);
+    write_file(fixture, "dump", data, length);
+    free(data);
+    capture(fixture, &head);
+    assert_in_range(chunks_of(fixture, &head, "/dump"), length / (20 * 1024), length / (6 * 1024));
+    assert_in_range(chunks_of(fixture, &head, "/other"), length / (256 * 1024), length / (40 * 1024));
+    assert_restores(fixture, &head);
+    head_release(&head);
+}
+
 /* --- what has not changed -------------------------------------------------------------------------------------------
  */
 
@@ -392,6 +428,7 @@ int main(void) {
         fixture_test(one_worker_makes_the_same_snapshot_as_many),
         fixture_test(an_empty_folder_makes_a_snapshot_that_restores),
         fixture_test(equal_files_are_stored_once),
+        fixture_test(a_file_that_begins_like_a_dump_is_cut_into_smaller_chunks),
         fixture_test(unchanged_files_are_not_read_again),
         fixture_test(a_damaged_memory_of_the_last_tree_costs_reading_and_nothing_else),
         fixture_test(what_is_remembered_but_no_longer_stored_is_read_again),

@@ -85,7 +85,7 @@ struct source_sink {
 
 struct source_kind {
     const char *name; /* as in the configuration */
-    bool fine_chunks; /* CHUNKER_DATABASE instead of CHUNKER_FILES */
+    bool fine_chunks; /* CHUNKER_DATABASE for all of it; else only for what begins like a database or a dump */
     /* Tells, before anything is stored, what would make the capture fail. */
     int (*preflight)(const struct source *source, struct log *log, struct err *err);
     /* 0 when it went to its end (perhaps with trouble()); -1 when the source as a whole failed. */
