@@ -36,6 +36,7 @@ static const struct option_form {
     [OPTION_MIRROR] = { "mirror", 0, A_VALUE, NULL },
     [OPTION_MISSED] = { "missed", 0, A_VALUE, NULL },
     [OPTION_OVERWRITE] = { "overwrite", 0, NO_VALUE, NULL },
+    [OPTION_SYNC] = { "sync", 0, NO_VALUE, NULL },
     [OPTION_PASSPHRASE_FILE] = { "passphrase-file", 0, A_VALUE, "MUNIMENT_PASSPHRASE_FILE" },
     [OPTION_READ] = { "read", 0, NO_VALUE, NULL },
     [OPTION_READ_DATA] = { "read-data", 0, PERHAPS_A_VALUE, NULL },

@@ -122,6 +122,7 @@ static int restore_head(struct invocation *invocation, struct opened_set *set, c
         .patterns = patterns,
         .pattern_count = words > 2 ? words - 2 : 0,
         .overwrite = option_given(&invocation->options, OPTION_OVERWRITE),
+        .sync = option_given(&invocation->options, OPTION_SYNC),
         .progress = &progress,
     };
     announce(invocation, set, head);
@@ -157,19 +158,20 @@ static int run_restore(struct invocation *invocation, struct err *err) {
 const struct command COMMAND_RESTORE = {
     .name = "restore",
     .arguments = "SET[@SNAPSHOT] [SOURCE] [PATTERN...] (--to DIR | --stdout | --to-postgres URI)\n"
-                 "    [--overwrite] [--mirror NAME | --from STORE] [--key FILE | --passphrase-file FILE]\n"
+                 "    [--overwrite] [--sync] [--mirror NAME | --from STORE] [--key FILE | --passphrase-file FILE]\n"
                  "    [--globals] [--rename NAME] [--bin-dir DIR]",
     .summary = "restore a snapshot, some of its entries, or its databases",
     .help = "SNAPSHOT is an id, a time (the newest captured at or before it), \"latest\" or \"latest-complete\" (the\n"
             "default). SOURCE limits it to one source ('*' is all), patterns to entries.\n"
-            "  --to DIR           into a new or empty folder, as DIR/SOURCE/PATH; with --overwrite into any\n"
+            "  --to DIR           into a new or empty folder, as DIR/SOURCE/PATH; with --overwrite into any;\n"
+            "                     --sync waits until the disk has everything\n"
             "  --stdout           the content of the one entry that matches\n"
             "  --to-postgres URI  the databases into a server; --globals loads its roles first, --rename NAME gives\n"
             "                     the one chosen database another name, --overwrite drops what has that name\n"
             "With --from STORE no configuration or state is read, and SET may be '.': the key tells the set.\n",
     .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_TO) | OPTION_BIT(OPTION_STDOUT) |
-               OPTION_BIT(OPTION_TO_POSTGRES) | OPTION_BIT(OPTION_OVERWRITE) | OPTION_BIT(OPTION_GLOBALS) |
-               OPTION_BIT(OPTION_RENAME) | OPTION_BIT(OPTION_BIN_DIR),
+               OPTION_BIT(OPTION_TO_POSTGRES) | OPTION_BIT(OPTION_OVERWRITE) | OPTION_BIT(OPTION_SYNC) |
+               OPTION_BIT(OPTION_GLOBALS) | OPTION_BIT(OPTION_RENAME) | OPTION_BIT(OPTION_BIN_DIR),
     .least = 1,
     .most = SIZE_MAX,
     .run = run_restore,

@@ -143,7 +143,7 @@ static int unpack_source(struct repo *repo, struct index *index, const struct he
         goto out;
     struct place *place = unpacking.place;
     unpacking.place = NULL;
-    outcome = place_close(place, err);
+    outcome = place_close(place, options->sync, err);
 out:
     place_abort(unpacking.place);
     fetch_free(unpacking.fetch);

@@ -11,12 +11,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <muniment/source/place.h>
 #include <muniment/util/memory.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { WARNINGS_TOLD = 10 };
@@ -363,7 +365,22 @@ static void finish_shared_folders(struct place *place) {
     }
 }
 
-int place_close(struct place *place, struct err *err) {
+/* Local filesystems tell in write() that they are full; these may keep it to themselves until the end. */
+static bool writes_may_fail_late(int fd) {
+    static const uint32_t magics[] = {
+        NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC, 0xff534d42 /* cifs */, 0xfe534d42 /* smb2 */, FUSE_SUPER_MAGIC,
+        CEPH_SUPER_MAGIC, V9FS_MAGIC,      AFS_SUPER_MAGIC,
+    };
+    struct statfs filesystem;
+    if (fstatfs(fd, &filesystem) != 0)
+        return true;
+    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
+        if ((uint32_t)filesystem.f_type == magics[i])
+            return true;
+    return false;
+}
+
+int place_close(struct place *place, bool sync, struct err *err) {
     int result = 0;
 
     drop_entry(place);
@@ -377,8 +394,8 @@ int place_close(struct place *place, struct err *err) {
         log_warning(place->log, "something of %zu entries more could not be restored",
                     place->warning_count - WARNINGS_TOLD);
 
-    /* The writer does not look at what close() returns; whatever could not be written is found here. */
-    if (result == 0 && syncfs(place->fd) != 0)
+    /* The writer does not look at what close() returns; where that may be the first to fail, it is found here. */
+    if (result == 0 && (sync || writes_may_fail_late(place->fd)) && syncfs(place->fd) != 0)
         result =
             err_set(err, ERR_TARGET, "write what was restored to '%s' to disk: %s", place->folder, strerror(errno));
     place_free(place);

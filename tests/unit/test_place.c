@@ -124,7 +124,7 @@ static int place_all(struct fixture *fixture, bool overwrite, struct log *log, s
             return -1;
         }
     }
-    return place_close(place, err);
+    return place_close(place, false, err);
 }
 
 /* Captures what was placed, and compares all but what a copy cannot have: device, inode and change time. */
@@ -422,7 +422,7 @@ static void nothing_is_placed_outside_the_folder(void **state) {
     entry = (struct entry){ .path = (char *)(uintptr_t) "z", .type = ENTRY_HARDLINK };
     entry.target = (char *)(uintptr_t) "placed/secret";
     assert_failure(place_one(place, &entry, "", 0, &err), ERR_TARGET, &err);
-    assert_success(place_close(place, &err), &err);
+    assert_success(place_close(place, true, &err), &err);
     assert_int_equal(scratch_count(fixture->path), 1);
     assert_int_equal(scratch_count(fixture->to), 2);
 }
@@ -465,7 +465,7 @@ static void content_of_another_length_is_refused_and_gone(void **state) {
 
     /* And the next one is none the worse for it. */
     assert_success(place_one(place, &entry, "23", 2, &err), &err);
-    assert_success(place_close(place, &err), &err);
+    assert_success(place_close(place, true, &err), &err);
     struct stat status;
     assert_int_equal(stat(at(fixture, "to/f"), &status), 0);
     assert_int_equal(status.st_size, 3);
@@ -480,7 +480,7 @@ static void a_stream_becomes_a_file_for_its_owner_alone(void **state) {
     assert_success(place_open(fixture->to, false, &place, &err), &err);
     struct entry entry = { .path = (char *)(uintptr_t) "databases/app.dump", .type = ENTRY_STREAM, .mtime = 1000 };
     assert_success(place_one(place, &entry, "dump", 4, &err), &err);
-    assert_success(place_close(place, &err), &err);
+    assert_success(place_close(place, true, &err), &err);
     assert_file(fixture, "to/databases/app.dump", "dump");
     assert_int_equal(stat(at(fixture, "to/databases/app.dump"), &status), 0);
     assert_int_equal(status.st_mode & 07777, 0600);
@@ -496,7 +496,7 @@ static void a_hard_link_without_its_target_is_told_apart(void **state) {
     assert_success(place_open(fixture->to, false, &place, &err), &err);
     struct entry entry = { .path = (char *)(uintptr_t) "b", .type = ENTRY_HARDLINK, .target = (char *)(uintptr_t) "a" };
     assert_failure(place_one(place, &entry, "", 0, &err), ERR_NOT_FOUND, &err);
-    assert_success(place_close(place, &err), &err);
+    assert_success(place_close(place, true, &err), &err);
 }
 
 static void a_disk_that_is_full_is_an_error_and_no_file(void **state) {

@@ -16,6 +16,7 @@ struct restore_options {
     char *const *patterns; /* only entries that match one (and what is below matching folders); count 0: all */
     size_t pattern_count;
     bool overwrite;
+    bool sync; /* to a folder: wait until the disk has everything */
     unsigned workers;
     struct progress *progress; /* may be NULL; total is set */
 };

@@ -33,8 +33,9 @@ int place_begin(struct place *place, const struct entry *entry, struct err *err)
 int place_data(struct place *place, const void *data, size_t length, struct err *err) MUST_CHECK;
 int place_end(struct place *place, struct err *err) MUST_CHECK;
 
-/* Sets the folders' times and modes, fsyncs the filesystem; frees, whatever it returns. */
-int place_close(struct place *place, struct err *err) MUST_CHECK;
+/* Sets the folders' times and modes; frees, whatever it returns. With `sync`, and always on filesystems that may report
+ * a failed write late (NFS, SMB, FUSE, ...), waits until the disk has everything: durable when it returns 0. */
+int place_close(struct place *place, bool sync, struct err *err) MUST_CHECK;
 void place_abort(struct place *place); /* NULL is fine; a file under way is removed */
 
 #endif
