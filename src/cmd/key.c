@@ -175,11 +175,28 @@ static int key_copy_list_verb(struct invocation *invocation, struct opened_set *
     return 0;
 }
 
+/* The decision comes first, as with everything that is destroyed: a mirror follows it, and only it. */
+static int remove_copy(struct opened_set *set, const char *id, struct err *err) {
+    char name[REPO_NAME_MAX];
+    uint8_t bytes[8];
+    uint64_t size;
+    int64_t modified;
+    if (strlen(id) != 2 * sizeof bytes || !hex_decode(bytes, sizeof bytes, id))
+        return err_set(err, ERR_INVALID, "'%s' is not the id of a key copy: 16 hexadecimal digits", id);
+    if (store_stat(set->store, repo_name(&set->repo, name, "keys", id), &size, &modified, err) != 0) {
+        err_wrap(err, "remove key copy %s", id);
+        return err_hint(err, "'muniment key copy-list' lists them");
+    }
+    if (journal_key(set, "key_removed", id, err) != 0)
+        return -1;
+    return key_copy_remove(set->store, set->keys, id, err);
+}
+
 static int key_copy_remove_verb(struct invocation *invocation, struct opened_set *set, struct err *err) {
     const char *id = third_word(invocation);
     if (id == NULL)
         return err_set(err, ERR_INVALID, "'key copy-remove' needs the id of the copy");
-    if (key_copy_remove(set->store, set->keys, id, err) != 0 || journal_key(set, "key_removed", id, err) != 0)
+    if (remove_copy(set, id, err) != 0)
         return -1;
     output_text(invocation->output, "wrapped copy %s is gone from %s\n", id, store_label(set->store));
     report_copy(invocation, set, "key_copy_removed", id, NULL, 0);

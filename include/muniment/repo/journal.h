@@ -15,11 +15,18 @@
  * Names and events are [a-z_]; in values the bytes below 0x20, 0x7f and '%' are written %XX. No personal data: ids are
  * opaque.
  *
- * Events written today: `key_added` id · `key_removed` id · `captured` snapshot, outcome, started, deadline, tiers ·
- * `refused` source, reason · `expired` snapshot, reason, deadline · `destroyed` object (name below the set's folder,
- * such as packs/ab/ab12...), reason · `recorded` object (the newest purge record, purges/<name>, or none) · `mirrored`
- * mirror, objects, bytes · `removed` mirror, object · `verified` ... An object named by `expired` (as snapshots/<name>)
- * or `destroyed` may be deleted from every mirror.
+ * Events:
+ *     key_added, key_removed   id
+ *     captured                 snapshot, outcome, started, deadline, tiers
+ *     refused                  source, status (what the program exits with)
+ *     expired                  snapshot, reason, deadline
+ *     recorded                 object (the newest purge record, purges/<name>, or none)
+ *     destroyed                object (its name below the set's folder, such as packs/ab/ab12...), reason
+ *     mirrored                 mirror, objects, bytes
+ *     verified                 mirror, objects, bytes, damaged
+ *     removed                  mirror, object
+ * An object named by `expired` (as snapshots/<name>), `destroyed` or `key_removed` (as keys/<id>) may be deleted from
+ * every mirror.
  */
 #ifndef MUNIMENT_REPO_JOURNAL_H
 #define MUNIMENT_REPO_JOURNAL_H

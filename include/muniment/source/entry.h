@@ -27,7 +27,7 @@ enum entry_flag {
     ENTRY_CHANGED = 2,    /* it changed while it was read: parts may be of different times */
 };
 
-struct entry_attribute { /* "xattr.user.name", "acl.access", "acl.default", "fflags", ... */
+struct entry_attribute { /* "xattr.user.name", "xattr.system.posix_acl_access", ... */
     char *name;
     uint8_t *value;
     size_t length;
