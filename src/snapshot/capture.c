@@ -44,28 +44,35 @@ static void begin_head(struct capture *capture) {
  * error. */
 static int preflight(struct capture *capture, struct err *err) {
     struct head *head = capture->head;
-    struct err first = { 0 };
+    struct err *reasons = mem_array(head->source_count, sizeof *reasons);
     size_t failed = 0;
+    int result = -1;
     for (size_t i = 0; i < head->source_count; i++) {
         const struct source *source = &capture->options->sources[i];
-        struct err why = { 0 };
-        if (source->kind->preflight(source, capture->repo->log, &why) == 0)
+        if (source->kind->preflight(source, capture->repo->log, &reasons[i]) == 0)
             continue;
-        if (why.code == ERR_INTERRUPTED) {
-            *err = why;
-            return -1;
-        }
-        err_wrap(&why, "source '%s'", source->name);
-        log_error(capture->repo->log, "%s%s%s", why.message, why.hint[0] ? "; " : "", why.hint);
-        head->sources[i].started = head->sources[i].finished = clock_now();
-        capture_source_failed(&head->sources[i], &why);
-        if (failed++ == 0)
-            first = why;
+        err_wrap(&reasons[i], "source '%s'", source->name);
+        if (failed++ == 0 || reasons[i].code == ERR_INTERRUPTED)
+            *err = reasons[i];
+        if (reasons[i].code == ERR_INTERRUPTED)
+            goto out;
     }
-    if (failed == 0 || failed < head->source_count)
-        return 0;
-    *err = first;
-    return -1;
+    if (failed > 0 && failed == head->source_count)
+        goto out;
+
+    err_clear(err);
+    for (size_t i = 0; i < head->source_count; i++) {
+        const struct err *why = &reasons[i];
+        if (why->code == ERR_NONE)
+            continue;
+        log_error(capture->repo->log, "%s%s%s", why->message, why->hint[0] ? "; " : "", why->hint);
+        head->sources[i].started = head->sources[i].finished = clock_now();
+        capture_source_failed(&head->sources[i], why);
+    }
+    result = 0;
+out:
+    free(reasons);
+    return result;
 }
 
 /* The order matters: session, condemned packs, index (see muniment/repo/session.h). */
