@@ -121,6 +121,12 @@ void session_end(struct session *session) {
     struct err err = { 0 };
     if (store_remove(session->repo->store, session->name, &err) < 0)
         log_warning(session->repo->log, "the session of this run stays until its hard end: %s", err.message);
+    session_abandon(session);
+}
+
+void session_abandon(struct session *session) {
+    if (!session)
+        return;
     store_lock_release(session->lock);
     free(session);
 }

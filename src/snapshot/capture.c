@@ -191,31 +191,38 @@ static void journal_refused(struct capture *capture, const struct err *why) {
 /* --- commit ---------------------------------------------------------------------------------------------------------
  */
 
-/* Packs, index, head, journal, memory: durable in this order. */
-static int commit(struct capture *capture, double began, struct err *err) {
+/* A snapshot that is stored is no failure because the journal is: the session that is left makes the next capture write
+ * what is missed. */
+static void journal_success(struct capture *capture) {
     struct journal_batch batch = { 0 };
-    int result = -1;
+    struct err err = { 0 };
+    int result = journal_missed(capture, &batch, &err);
+    if (result == 0) {
+        journal_captured(&batch, capture->head);
+        result = journal_append(capture->repo, &batch, &err);
+    }
+    if (result < 0) {
+        log_warning(capture->repo->log, "the snapshot is stored, but not yet in the journal: %s", err.message);
+        session_abandon(capture->session);
+        capture->session = NULL;
+    }
+    journal_batch_release(&batch);
+}
 
+/* Packs, index, head, journal, memory: durable in this order. From the head on the snapshot exists, and nothing may say
+ * otherwise. */
+static int commit(struct capture *capture, double began, struct err *err) {
     if (depot_finish(capture->depot, err) < 0)
-        goto out;
+        return -1;
     decide_life(capture, began);
-    if (journal_missed(capture, &batch, err) < 0 || session_check(capture->session, err) < 0 ||
-        head_commit(capture->repo, capture->head, err) < 0)
-        goto out;
-
-    /* From here on the snapshot exists, and nothing may say otherwise. */
-    journal_captured(&batch, capture->head);
-    struct err late = { 0 };
-    if (journal_append(capture->repo, &batch, &late) < 0)
-        log_warning(capture->repo->log, "the snapshot is stored, but not in the journal: %s", late.message);
+    if (session_check(capture->session, err) < 0 || head_commit(capture->repo, capture->head, err) < 0)
+        return -1;
+    journal_success(capture);
     for (size_t i = 0; i < capture->head->source_count; i++) {
         capture_source_remember(capture->captured[i]);
         capture->captured[i] = NULL;
     }
-    result = 0;
-out:
-    journal_batch_release(&batch);
-    return result;
+    return 0;
 }
 
 static void release(struct capture *capture) {

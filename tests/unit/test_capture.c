@@ -420,6 +420,33 @@ static void a_snapshot_whose_capture_died_before_the_journal_is_written_there_by
     head_release(&head);
 }
 
+static void a_damaged_journal_does_not_stop_captures(void **state) {
+    struct fixture *fixture = *state;
+    struct head head;
+    struct buffer segment = { 0 };
+    struct err err = { 0 };
+    char name[REPO_NAME_MAX];
+    size_t events = 0;
+    write_random(fixture, "a", 1, 1000);
+    capture(fixture, &head);
+    head_release(&head);
+    assert_int_equal(scratch_repo_list(&fixture->scratch, "journal", name), 1);
+    assert_success(store_get(fixture->scratch.store, name, 1 << 20, &segment, &err), &err);
+    scratch_repo_flip(&fixture->scratch, name, 100, 1);
+
+    capture(fixture, &head);
+    head_release(&head);
+    assert_int_equal(snapshot_count(fixture), 2);
+
+    /* Once it is mended, the next capture writes down what was missed. */
+    assert_success(store_put(fixture->scratch.store, name, segment.data, segment.length, &err), &err);
+    capture(fixture, &head);
+    head_release(&head);
+    assert_success(journal_walk(&fixture->scratch.repo, note_captured, &events, &err), &err);
+    assert_int_equal(events, 3);
+    buffer_release(&segment);
+}
+
 #define fixture_test(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 int main(void) {
@@ -437,6 +464,7 @@ int main(void) {
         fixture_test(when_every_source_fails_there_is_no_snapshot),
         fixture_test(a_capture_past_the_end_of_its_session_makes_no_snapshot),
         fixture_test(a_snapshot_whose_capture_died_before_the_journal_is_written_there_by_the_next),
+        fixture_test(a_damaged_journal_does_not_stop_captures),
     };
     if (sodium_init() < 0)
         return 1;

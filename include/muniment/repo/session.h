@@ -38,6 +38,10 @@ int session_check(const struct session *session, struct err *err) MUST_CHECK;
  * the answer to it. */
 void session_end(struct session *session);
 
+/* Frees the lock and leaves the session object, as a capture that was killed would: the next one then looks for what
+ * did not come into the journal. NULL is fine. */
+void session_abandon(struct session *session);
+
 /* --- the purge's side --- */
 
 /* What a purge has condemned and not yet destroyed: the union over all purge records. Sorted pack names. A capture
