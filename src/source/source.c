@@ -4,7 +4,12 @@
 #include <muniment/source/source.h>
 #include <muniment/util/interrupt.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+/* A writer that writes little at a time would wake us for each of its writes, and both would do little else. After a
+ * short read we let it write on for a moment: far less than it takes to fill the pipe. */
+enum { SHORT_READ = 128 * 1024, MOMENT = 500 * 1000 /* ns */ };
 
 int source_copy(struct source_sink *sink, int fd, uint64_t *bytes, struct err *err) {
     uint64_t copied = 0;
@@ -26,6 +31,8 @@ int source_copy(struct source_sink *sink, int fd, uint64_t *bytes, struct err *e
         if (sink->fill(sink->context, (size_t)got, err) != 0)
             return -1;
         copied += (uint64_t)got;
+        if (got < SHORT_READ)
+            nanosleep(&(struct timespec){ .tv_nsec = MOMENT }, NULL);
     }
 
     if (bytes != NULL)
