@@ -163,16 +163,13 @@ static void one_worker_makes_the_same_snapshot_as_many(void **state) {
     struct fixture *fixture = *state;
     struct head one, many;
     write_random(fixture, "large", 1, 5 * 1024 * 1024);
-    char *shell = mem_format("cat '%s/large'", fixture->data);
-    set_command(&fixture->sources[1], "command", shell);
-    fixture->options.sources = &fixture->sources[1];
+    fixture->options.state_folder = NULL; /* reads the file again, whose times stay as they are */
     fixture->options.workers = 1;
     capture(fixture, &one);
     fixture->options.workers = 7;
     capture(fixture, &many);
     assert_memory_equal(one.sources[0].digest, many.sources[0].digest, 32);
     assert_int_equal(many.sources[0].stored_bytes, 0);
-    free(shell);
     head_release(&one);
     head_release(&many);
 }
