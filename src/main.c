@@ -1,5 +1,10 @@
+#include <malloc.h>
 #include <muniment/cmd/command.h>
 #include <stddef.h>
+
+/* Larger pieces of memory go back to the system when they are freed. Left to itself the C library raises this limit
+ * with the first large piece, and the buffers of one step then lie unused in the heap while the next one runs. */
+enum { RETURNED_TO_SYSTEM = 128 * 1024 };
 
 /* In the order of a repository's life, which is also the order of `muniment help`. */
 static const struct command *const COMMANDS[] = {
@@ -10,5 +15,6 @@ static const struct command *const COMMANDS[] = {
 };
 
 int main(int argc, char **argv) {
+    mallopt(M_MMAP_THRESHOLD, RETURNED_TO_SYSTEM);
     return command_main(COMMANDS, argc, argv);
 }

@@ -76,6 +76,13 @@ static void add(struct dedup *dedup, const uint8_t id[CHUNK_ID_SIZE], const uint
     dedup->count++;
 }
 
+static size_t count_slots(const struct pack_table *table, enum section_kind kind) {
+    size_t count = 0;
+    for (uint32_t s = 0; s < table->slot_count; s++)
+        count += table->sections[table->slots[s].section].kind == kind;
+    return count;
+}
+
 struct dedup *dedup_new(const struct index *index, enum section_kind kind, const uint8_t (*condemned)[32],
                         size_t condemned_count) {
     struct dedup *dedup = mem_zalloc(sizeof *dedup);
@@ -86,7 +93,7 @@ struct dedup *dedup_new(const struct index *index, enum section_kind kind, const
 
     size_t slots = 0;
     for (size_t i = 0; i < index_pack_count(index); i++)
-        slots += index_pack(index, i)->slot_count;
+        slots += count_slots(index_pack(index, i), kind);
     reserve(dedup, slots + slots / 8);
 
     for (size_t i = 0; i < index_pack_count(index); i++) {

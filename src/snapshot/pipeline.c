@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-    BATCH_FILL = 512 * 1024,             /* a batch goes on when it holds this much */
+    BATCH_FILL = 256 * 1024,             /* a batch goes on when it holds this much */
     BATCH_SIZE = BATCH_FILL + CHUNK_MAX, /* a tail of less than a chunk comes from the batch before */
     BATCH_ITEMS = 1024,                  /* or when it holds this many chunks and marks */
 };
