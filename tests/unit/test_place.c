@@ -231,7 +231,7 @@ static void holes_come_back_as_holes(void **state) {
 }
 
 /* Permissions for owner, a named user and a named group, the owning group, a mask and others. */
-static const uint8_t acl[] = { 2,  0, 0, 0, 1,   0,   6,   0,   255, 255, 255, 255, 2,   0,   4,   0,  210, 4,
+static const uint8_t acl[] = { 2,  0, 0, 0, 1,   0,   7,   0,   255, 255, 255, 255, 2,   0,   4,   0,  210, 4,
                                0,  0, 4, 0, 5,   0,   255, 255, 255, 255, 8,   0,   7,   0,   1,   2,  0,   0,
                                16, 0, 6, 0, 255, 255, 255, 255, 32,  0,   1,   0,   255, 255, 255, 255 };
 

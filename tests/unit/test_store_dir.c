@@ -303,9 +303,11 @@ static int mount_small_disk(const char *folder) {
                        mount("small", folder, "tmpfs", 0, "size=1m,mode=700") == 0
                    ? 0
                    : -1;
-    char map[64];
+    char map[64], groups[64];
     snprintf(map, sizeof map, "0 %u 1", (unsigned)user);
+    snprintf(groups, sizeof groups, "0 %u 1", (unsigned)getgid());
     return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 && write_text("/proc/self/uid_map", map) == 0 &&
+                   write_text("/proc/self/setgroups", "deny") == 0 && write_text("/proc/self/gid_map", groups) == 0 &&
                    mount("small", folder, "tmpfs", 0, "size=1m,mode=700") == 0
                ? 0
                : -1;
