@@ -30,7 +30,6 @@ struct job_chunk {
     const struct opened_section *opened;
     struct extent extent; /* of this slot alone */
     size_t plain_at;
-    uint8_t mac[32];
 };
 
 enum job_state { JOB_FREE, JOB_QUEUED, JOB_RUNNING, JOB_DONE };
@@ -39,6 +38,7 @@ struct job {
     enum job_state state;
     struct job_chunk *chunks;
     size_t count;
+    uint8_t (*macs)[32]; /* one a chunk */
     uint8_t *plain;
     size_t plain_length;
     struct buffer ciphertext;
@@ -109,7 +109,7 @@ static int run_job(struct fetch *fetch, struct job *job, struct chunk_opener *op
         for (; from < to; from++) {
             struct job_chunk *chunk = &job->chunks[from];
             if (chunk_open(opener, repo->keys, &chunk->opened->key, &chunk->opened->section, &chunk->slot,
-                           ciphertext + (chunk->offset - offset), job->plain + chunk->plain_at, chunk->mac, name,
+                           ciphertext + (chunk->offset - offset), job->plain + chunk->plain_at, job->macs[from], name,
                            &job->err) < 0)
                 return -1;
         }
@@ -298,7 +298,7 @@ static void end_job(struct fetch *fetch) {
     fetch->handing = false;
 }
 
-int fetch_next(struct fetch *fetch, struct fetched *chunk, struct err *err) {
+int fetch_next(struct fetch *fetch, uint64_t most, struct fetched *chunks, struct err *err) {
     if (fetch->handing && fetch->handed == fetch->jobs[fetch->first].count)
         end_job(fetch);
     if (!fetch->handing) {
@@ -310,12 +310,15 @@ int fetch_next(struct fetch *fetch, struct fetched *chunk, struct err *err) {
             return -1;
     }
 
+    /* The chunks of a job lie one behind the other. */
     const struct job *job = &fetch->jobs[fetch->first];
-    const struct job_chunk *next = &job->chunks[fetch->handed++];
-    chunk->data = job->plain + next->plain_at;
-    chunk->length = next->slot.plain_length;
-    memcpy(chunk->mac, next->mac, sizeof chunk->mac);
-    chunk->slot = next->extent;
+    size_t from = fetch->handed, left = job->count - from;
+    chunks->count = most < left ? (size_t)most : left;
+    fetch->handed += chunks->count;
+    size_t end = fetch->handed < job->count ? job->chunks[fetch->handed].plain_at : job->plain_length;
+    chunks->data = job->plain + job->chunks[from].plain_at;
+    chunks->length = end - job->chunks[from].plain_at;
+    chunks->macs = (const uint8_t(*)[32])job->macs + from;
     return 1;
 }
 
@@ -338,6 +341,7 @@ struct fetch *fetch_new(struct repo *repo, struct index *index, unsigned workers
     fetch->jobs = mem_array(fetch->job_count, sizeof *fetch->jobs);
     for (size_t i = 0; i < fetch->job_count; i++) {
         fetch->jobs[i].chunks = mem_array(JOB_CHUNKS, sizeof *fetch->jobs[i].chunks);
+        fetch->jobs[i].macs = mem_array(JOB_CHUNKS, sizeof *fetch->jobs[i].macs);
         fetch->jobs[i].plain = mem_alloc(JOB_PLAIN + CHUNK_MAX);
     }
 
@@ -370,6 +374,7 @@ void fetch_free(struct fetch *fetch) {
     for (size_t i = 0; i < fetch->job_count; i++) {
         free(fetch->jobs[i].plain);
         free(fetch->jobs[i].chunks);
+        free(fetch->jobs[i].macs);
         buffer_release(&fetch->jobs[i].ciphertext);
     }
     free(fetch->jobs);
@@ -402,7 +407,7 @@ int fetch_all(struct repo *repo, struct index *index, const struct extents *exte
     struct fetched chunk;
     size_t total = 0;
     int result;
-    while ((result = fetch_next(fetch, &chunk, err)) == 1) {
+    while ((result = fetch_next(fetch, UINT64_MAX, &chunk, err)) == 1) {
         if (chunk.length > max - total) {
             result = err_set(err, ERR_CORRUPT, "a stream is longer than the %zu bytes it may have", max);
             break;

@@ -30,7 +30,7 @@ struct references_reader {
 static int level_next(struct level *level, struct extent *extent, struct err *err) {
     while (level->bytes.length - level->taken < EXTENT_SIZE) {
         struct fetched chunk;
-        int result = fetch_next(level->fetch, &chunk, err);
+        int result = fetch_next(level->fetch, UINT64_MAX, &chunk, err);
         if (result < 0)
             return -1;
         if (result == 0) {

@@ -11,7 +11,7 @@ void content_check_begin(struct content_check *check) {
 }
 
 void content_check_chunk(struct content_check *check, const struct fetched *chunk) {
-    sha256_update(check->digest, chunk->mac, sizeof chunk->mac);
+    sha256_update(check->digest, chunk->macs, chunk->count * sizeof *chunk->macs);
     check->length += chunk->length;
 }
 
@@ -51,7 +51,7 @@ int content_read(struct repo *repo, struct index *index, unsigned workers, const
     int result;
 
     content_check_begin(&check);
-    while ((result = fetch_next(fetch, &chunk, err)) == 1) {
+    while ((result = fetch_next(fetch, UINT64_MAX, &chunk, err)) == 1) {
         result = interrupt_check(err) < 0 ? -1 : each(context, chunk.data, chunk.length, err);
         if (result < 0)
             break;

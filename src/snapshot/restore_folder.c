@@ -68,16 +68,16 @@ static int next_content_extent(void *context, struct extent *extent, struct err 
 
 static int place_chunks(struct unpacking *unpacking, const struct entry *entry, struct fetched *chunk, bool *have_chunk,
                         struct content_check *check, struct err *err) {
-    for (uint64_t i = 0; i < entry->chunks; i++) {
+    for (uint64_t placed = 0; placed < entry->chunks; placed += chunk->count) {
         if (!*have_chunk) {
-            int result = fetch_next(unpacking->fetch, chunk, err);
+            int result = fetch_next(unpacking->fetch, entry->chunks - placed, chunk, err);
             if (result < 0)
                 return -1;
             if (result == 0)
                 return err_set(err, ERR_CORRUPT, "its content ends early");
         }
         *have_chunk = false;
-        if (place_data(unpacking->place, chunk->data, chunk->length, err) < 0)
+        if (interrupt_check(err) < 0 || place_data(unpacking->place, chunk->data, chunk->length, err) < 0)
             return -1;
         content_check_chunk(check, chunk);
         unpacking->result->bytes += chunk->length;
@@ -111,7 +111,7 @@ static int unpack(struct unpacking *unpacking, struct err *err) {
         if (unpacking->first == unpacking->count) {
             if (ended)
                 break;
-            int fetched = have_chunk ? 1 : fetch_next(unpacking->fetch, &chunk, err);
+            int fetched = have_chunk ? 1 : fetch_next(unpacking->fetch, 1, &chunk, err);
             if (fetched < 0)
                 result = -1;
             have_chunk = fetched == 1;

@@ -76,7 +76,7 @@ void tree_close(struct tree_reader *tree) {
 
 static int fetch_more(struct tree_reader *tree, struct err *err) {
     struct fetched chunk;
-    int result = fetch_next(tree->fetch, &chunk, err);
+    int result = fetch_next(tree->fetch, UINT64_MAX, &chunk, err);
     if (result < 0)
         return err_wrap(err, "read the tree");
     if (result == 0) {

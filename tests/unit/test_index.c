@@ -268,12 +268,12 @@ static void chunks_come_back_in_the_order_asked_for(void **state) {
         struct fetch *fetch = fetch_new(&fixture->scratch.repo, index, workers, next_of_list, &list);
         struct fetched chunk;
         for (unsigned i = 0; i < CHUNKS / 2; i++) {
-            assert_int_equal(fetch_next(fetch, &chunk, &err), 1);
+            assert_int_equal(fetch_next(fetch, 1, &chunk, &err), 1);
             assert_chunk(&chunk, "one", CHUNKS - 1 - i);
-            assert_int_equal(fetch_next(fetch, &chunk, &err), 1);
+            assert_int_equal(fetch_next(fetch, 1, &chunk, &err), 1);
             assert_chunk(&chunk, "two", 2 * i);
         }
-        assert_int_equal(fetch_next(fetch, &chunk, &err), 0);
+        assert_int_equal(fetch_next(fetch, 1, &chunk, &err), 0);
         fetch_free(fetch);
         extents_release(&list.extents);
         index_free(index);

@@ -19,16 +19,17 @@ typedef int fetch_source(void *context, struct extent *extent, struct err *err);
 /* `workers` 0 means one a core; 1 reads in the caller's thread only. Borrows repo and index until fetch_free(). */
 struct fetch *fetch_new(struct repo *repo, struct index *index, unsigned workers, fetch_source *source, void *context);
 
+/* One chunk or several that follow one another. Borrowed until the next call. */
 struct fetched {
-    const uint8_t *data; /* borrowed until the next call */
-    size_t length;
-    uint8_t mac[32];    /* the chunk's full HMAC, for digests */
-    struct extent slot; /* which one; count is 1 */
+    const uint8_t *data;
+    size_t length; /* of all of them */
+    size_t count;
+    const uint8_t (*macs)[32]; /* each chunk's full HMAC, for digests */
 };
 
-/* The next chunk. Returns 1, 0 at the end, -1 on error: ERR_CORRUPT names pack and slot, ERR_KEY asks for the read key.
- */
-int fetch_next(struct fetch *fetch, struct fetched *chunk, struct err *err) MUST_CHECK;
+/* The next chunks, at least one and at most `most`. Returns 1, 0 at the end, -1 on error: ERR_CORRUPT names pack and
+ * slot, ERR_KEY asks for the read key. */
+int fetch_next(struct fetch *fetch, uint64_t most, struct fetched *chunks, struct err *err) MUST_CHECK;
 
 /* Joins the threads. Safe before the end, and with NULL. */
 void fetch_free(struct fetch *fetch);
