@@ -87,6 +87,7 @@ int step_mirror(struct invocation *invocation, struct opened_set *set, const str
 void report_finding(void *context, const char *text);
 
 /* Fields of a JSON object that several commands print. */
+void json_head_facts(struct output *output, const struct head *head); /* all but its sources */
 void json_head(struct output *output, const struct head *head);
 void json_purge(struct output *output, const struct purge_result *purge);
 void json_mirror(struct output *output, const struct mirror_result *mirror);

@@ -73,17 +73,8 @@ static void report(struct invocation *invocation, const struct opened_set *set, 
 
     json_begin(output, "snapshot_details");
     json_text(output, "set", set_title(set));
-    json_text(output, "snapshot", head_short_name(head->name, id));
-    json_text(output, "name", head->name);
-    json_time(output, "started", head->started);
-    json_time(output, "finished", head->finished);
-    json_text(output, "outcome", outcome_text(head->outcome));
-    json_text(output, "tiers", head->tiers != 0 ? form_tiers(tiers, head->tiers) : "");
-    json_time(output, "deadline", head->deadline);
-    json_text(output, "host", head->hostname);
+    json_head_facts(output, head);
     json_text(output, "tool", head->tool);
-    json_count(output, "bytes", head_bytes(head));
-    json_count(output, "stored_bytes", head_stored_bytes(head));
     json_list(output, "sources");
     for (size_t i = 0; i < head->source_count; i++)
         json_source(output, &head->sources[i]);

@@ -53,7 +53,7 @@ int step_mirror(struct invocation *invocation, struct opened_set *set, const str
     return mirror_set(set, mirror, clock_now(), force, mirror->verify_percent, result, err);
 }
 
-void json_head(struct output *output, const struct head *head) {
+void json_head_facts(struct output *output, const struct head *head) {
     char id[9], tiers[FORM_TEXT];
     json_text(output, "snapshot", head_short_name(head->name, id));
     json_text(output, "name", head->name);
@@ -65,6 +65,10 @@ void json_head(struct output *output, const struct head *head) {
     json_text(output, "host", head->hostname);
     json_count(output, "bytes", head_bytes(head));
     json_count(output, "stored_bytes", head_stored_bytes(head));
+}
+
+void json_head(struct output *output, const struct head *head) {
+    json_head_facts(output, head);
     json_list(output, "sources");
     for (size_t i = 0; i < head->source_count; i++)
         json_text(output, NULL, head->sources[i].name);

@@ -39,11 +39,6 @@ static int walk_head(struct repo *repo, const char *name, struct need_walk *walk
     return status < 0 ? err_wrap(err, "follow snapshot '%s'", name) : 0;
 }
 
-static const char *leaf_of(const char *name) {
-    const char *slash = strrchr(name, '/');
-    return slash ? slash + 1 : name;
-}
-
 /* --- packs that are missing on the mirror --------------------------------------------------------------------------
  */
 
@@ -131,7 +126,7 @@ int needs_upload(struct mirror_job *job, struct err *err) {
         const char *name = heads->there.items[i].name;
         if (!folder_has(&heads->here, name))
             continue;
-        if (walk_head(job->repo, leaf_of(name), &walk, err) < 0 && note_unread(job, err) < 0)
+        if (walk_head(job->repo, repo_leaf(name), &walk, err) < 0 && note_unread(job, err) < 0)
             goto out;
     }
     status = send_missing(job, &missing, err);
@@ -167,8 +162,8 @@ int needs_of_strangers(struct mirror_job *job, bool *any, struct err *err) {
             continue;
         log_warning(job->repo->log,
                     "mirror '%s': snapshot '%s' is gone from the repository though no rotation expired it: it stays",
-                    job->options->name, leaf_of(name));
-        status = walk_head(&job->there, leaf_of(name), &walk, err);
+                    job->options->name, repo_leaf(name));
+        status = walk_head(&job->there, repo_leaf(name), &walk, err);
     }
     if (status < 0)
         status = note_unread(job, err);
@@ -208,11 +203,11 @@ int needs_are_met(struct mirror_job *job, const char *name, bool *met, struct er
 
     struct coverage coverage = { .job = job, .slot_met = true, .all_met = true };
     struct need_walk walk = { .index = job->index, .each = cover, .context = &coverage };
-    if (walk_head(job->repo, leaf_of(name), &walk, err) < 0)
+    if (walk_head(job->repo, repo_leaf(name), &walk, err) < 0)
         return note_unread(job, err);
     *met = coverage.all_met && coverage.slot_met;
     if (!*met)
         log_error(job->repo->log, "mirror '%s': snapshot '%s' was not sent, because a pack it needs was not",
-                  job->options->name, leaf_of(name));
+                  job->options->name, repo_leaf(name));
     return 0;
 }

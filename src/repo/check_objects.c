@@ -9,11 +9,6 @@
 
 enum { SESSION_OBJECT_MAX = 4096 };
 
-static const char *leaf_of(const char *name) {
-    const char *slash = strrchr(name, '/');
-    return slash ? slash + 1 : name;
-}
-
 /* What was listed and is gone by now was ended by a purge or a capture, which is nothing to find. */
 static int found_unless_gone(struct check *check, const char *name, struct err *err) {
     if (err->code == ERR_NOT_FOUND) {
@@ -27,7 +22,7 @@ static int check_heads(struct check *check, struct err *err) {
     check->heads.items = mem_array(check->head_names.count ? check->head_names.count : 1, sizeof *check->heads.items);
     for (size_t i = 0; i < check->head_names.count; i++) {
         const char *name = check->head_names.items[i].name;
-        if (head_load(check->repo, leaf_of(name), &check->heads.items[check->heads.count], err) == 0)
+        if (head_load(check->repo, repo_leaf(name), &check->heads.items[check->heads.count], err) == 0)
             check->heads.count++;
         else if (found_unless_gone(check, name, err) < 0)
             return -1;
@@ -142,7 +137,7 @@ static bool not_copied_yet(const struct check *check, const char *object) {
     if (!check->options->mirror || strncmp(object, "snapshots/", 10) != 0)
         return false;
     const struct store_names *heads = &check->head_names;
-    return heads->count == 0 || strcmp(object + 10, leaf_of(heads->items[heads->count - 1].name)) > 0;
+    return heads->count == 0 || strcmp(object + 10, repo_leaf(heads->items[heads->count - 1].name)) > 0;
 }
 
 static void compare_with_store(struct check *check, const struct story *story, struct err *err) {

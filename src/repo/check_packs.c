@@ -1,5 +1,6 @@
 #include "check_internal.h"
 #include "pack_internal.h"
+#include <muniment/util/cores.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
@@ -7,7 +8,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { READERS_MAX = 4, DAY = 86400 };
 
@@ -153,8 +153,8 @@ int check_packs(struct check *check, struct err *err) {
         atomic_store(&check->options->progress->total, total);
 
     /* This thread reads, too; one that cannot be started is one fewer. */
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    while (chosen > 1 && started + 1 < READERS_MAX && started + 1 < chosen && (long)started + 1 < cores &&
+    unsigned cores = cores_online();
+    while (chosen > 1 && started + 1 < READERS_MAX && started + 1 < chosen && started + 1 < cores &&
            pthread_create(&threads[started], NULL, read_packs, &readers) == 0)
         started++;
     if (chosen > 0)

@@ -1,4 +1,5 @@
 #include <muniment/repo/index.h>
+#include <muniment/repo/session.h>
 #include <muniment/util/memory.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,8 +14,7 @@ struct dedup_entry {
 
 struct dedup {
     const struct index *index;
-    const uint8_t (*condemned)[32];
-    size_t condemned_count;
+    const struct condemned *condemned;
     pthread_rwlock_t lock;
     struct dedup_entry *entries;
     size_t size, count;
@@ -22,13 +22,8 @@ struct dedup {
     size_t birth_count, birth_capacity;
 };
 
-static int compare_names(const void *left, const void *right) {
-    return memcmp(left, right, 32);
-}
-
 static bool is_condemned(const struct dedup *dedup, const uint8_t pack[32]) {
-    return dedup->condemned_count > 0 &&
-           bsearch(pack, dedup->condemned, dedup->condemned_count, 32, compare_names) != NULL;
+    return dedup->condemned && condemned_has(dedup->condemned, pack);
 }
 
 static struct dedup_entry *position(const struct dedup *dedup, const uint8_t id[CHUNK_ID_SIZE]) {
@@ -83,12 +78,10 @@ static size_t count_slots(const struct pack_table *table, enum section_kind kind
     return count;
 }
 
-struct dedup *dedup_new(const struct index *index, enum section_kind kind, const uint8_t (*condemned)[32],
-                        size_t condemned_count) {
+struct dedup *dedup_new(const struct index *index, enum section_kind kind, const struct condemned *condemned) {
     struct dedup *dedup = mem_zalloc(sizeof *dedup);
     dedup->index = index;
     dedup->condemned = condemned;
-    dedup->condemned_count = condemned_count;
     pthread_rwlock_init(&dedup->lock, NULL);
 
     size_t slots = 0;

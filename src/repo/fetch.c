@@ -1,11 +1,11 @@
 #include <muniment/repo/fetch.h>
+#include <muniment/util/cores.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     JOB_PLAIN = 1024 * 1024, /* a job holds about this much plaintext */
@@ -333,10 +333,8 @@ struct fetch *fetch_new(struct repo *repo, struct index *index, unsigned workers
     pthread_cond_init(&fetch->done, NULL);
     fetch->opener = chunk_opener_new(repo->keys);
 
-    if (workers == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        workers = cores > 0 ? (unsigned)cores : 1;
-    }
+    if (workers == 0)
+        workers = cores_online();
     fetch->job_count = workers == 1 ? 1 : 2 * (size_t)workers + 2;
     fetch->jobs = mem_array(fetch->job_count, sizeof *fetch->jobs);
     for (size_t i = 0; i < fetch->job_count; i++) {
@@ -386,35 +384,11 @@ void fetch_free(struct fetch *fetch) {
     free(fetch);
 }
 
-struct extents_cursor {
-    const struct extents *extents;
-    size_t at;
-};
-
-static int next_extent(void *context, struct extent *extent, struct err *err) {
+int fetch_from_extents(void *context, struct extent *extent, struct err *err) {
     (void)err;
     struct extents_cursor *cursor = context;
     if (cursor->at == cursor->extents->count)
         return 0;
     *extent = cursor->extents->items[cursor->at++];
     return 1;
-}
-
-int fetch_all(struct repo *repo, struct index *index, const struct extents *extents, size_t max, struct buffer *out,
-              struct err *err) {
-    struct extents_cursor cursor = { extents, 0 };
-    struct fetch *fetch = fetch_new(repo, index, 1, next_extent, &cursor);
-    struct fetched chunk;
-    size_t total = 0;
-    int result;
-    while ((result = fetch_next(fetch, UINT64_MAX, &chunk, err)) == 1) {
-        if (chunk.length > max - total) {
-            result = err_set(err, ERR_CORRUPT, "a stream is longer than the %zu bytes it may have", max);
-            break;
-        }
-        total += chunk.length;
-        buffer_put(out, chunk.data, chunk.length);
-    }
-    fetch_free(fetch);
-    return result;
 }

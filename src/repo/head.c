@@ -236,11 +236,6 @@ static void decode(struct head *head, struct reader *reader) {
             reader->failed = true;
 }
 
-static const char *last_component(const char *name) {
-    const char *slash = strrchr(name, '/');
-    return slash ? slash + 1 : name;
-}
-
 /* "<time>-<sha256>", the time being that of the head: a head under another time would count for another night. */
 static bool name_is_right(const char *leaf, int64_t started) {
     char time[CLOCK_TEXT];
@@ -262,11 +257,11 @@ int head_decode(struct head *head, const void *payload, size_t length, const cha
     }
     if (reader_finish(&reader, name, err) < 0)
         goto failed;
-    if (!name_is_right(last_component(name), head->started)) {
+    if (!name_is_right(repo_leaf(name), head->started)) {
         err_set(err, ERR_CORRUPT, "%s: the snapshot head stands under a name that is not its own", name);
         goto failed;
     }
-    head->name = mem_string(last_component(name));
+    head->name = mem_string(repo_leaf(name));
     return 0;
 
 failed:

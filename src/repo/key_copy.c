@@ -69,8 +69,7 @@ static bool copy_read(struct copy *copy, const struct buffer *data) {
 
 /* The id that an object's name ends in, once it is known to be one. */
 static bool name_id(const char *name, uint8_t id[ID_SIZE]) {
-    const char *slash = strrchr(name, '/');
-    const char *leaf = slash ? slash + 1 : name;
+    const char *leaf = repo_leaf(name);
     return strlen(leaf) == 2 * ID_SIZE && hex_decode(id, ID_SIZE, leaf);
 }
 

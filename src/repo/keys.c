@@ -259,3 +259,10 @@ char *keys_host_name(const struct keys *keys, char name[17]) {
 void keys_wipe(struct keys *keys) {
     sodium_memzero(keys, sizeof *keys);
 }
+
+int keys_need_read(const struct keys *keys, const char *what, struct err *err) {
+    if (keys->can_read)
+        return 0;
+    err_set(err, ERR_KEY, "reading %s takes the set's read key, and only the write key is here", what);
+    return err_hint(err, "give the read key with --key, or configure read_key on a host that restores");
+}

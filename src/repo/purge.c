@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { INDEX_OBJECTS_MANY = 32, POLL_MILLISECONDS = 200 };
+enum { POLL_MILLISECONDS = 200 };
 
 struct purge {
     struct repo *repo;

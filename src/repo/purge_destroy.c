@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INDEX_OBJECTS_MANY = 32 };
-
 struct destroyer {
     struct repo *repo;
     const struct purge_options *options;

@@ -62,11 +62,6 @@ void purge_record_encode(const struct purge_record *record, struct buffer *out) 
     }
 }
 
-static const char *last_component(const char *name) {
-    const char *slash = strrchr(name, '/');
-    return slash ? slash + 1 : name;
-}
-
 static bool decode(struct purge_record *record, struct reader *reader) {
     record->epoch = reader_u64(reader);
     record->written = reader_i64(reader);
@@ -103,7 +98,7 @@ int purge_record_decode(struct purge_record *record, const void *payload, size_t
         goto failed;
 
     char epoch[18];
-    const char *leaf = last_component(name);
+    const char *leaf = repo_leaf(name);
     snprintf(epoch, sizeof epoch, "%016" PRIx64 "-", record->epoch);
     if (strlen(leaf) != PURGE_NAME_SIZE - 1 || strncmp(leaf, epoch, 17) != 0) {
         err_set(err, ERR_CORRUPT, "%s: the purge record stands under the name of another", name);

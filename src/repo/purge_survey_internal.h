@@ -8,6 +8,8 @@
 #include "purge_internal.h"
 #include <muniment/repo/purge.h>
 
+enum { INDEX_OBJECTS_MANY = 32 }; /* more of them are written anew as one */
+
 enum purge_fate {
     FATE_KEEP,
     FATE_REWRITE, /* its needed slots move, then it goes */

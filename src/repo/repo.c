@@ -160,3 +160,8 @@ bool repo_name_hash(const char *name, uint8_t hash[32]) {
         return false;
     return hex_decode(hash, SHA256_SIZE, digits);
 }
+
+const char *repo_leaf(const char *name) {
+    const char *slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
+}

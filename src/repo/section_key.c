@@ -59,10 +59,8 @@ void section_key_create(const struct keys *keys, struct pack_section *section, s
 
 static int unwrap(const struct keys *keys, const struct pack_section *section, uint8_t dek[DEK_SIZE], struct err *err) {
     if (section->kind == SECTION_DATA) {
-        if (!keys->can_read) {
-            err_set(err, ERR_KEY, "reading this data takes the set's read key, and only the write key is here");
-            return err_hint(err, "give the read key with --key, or configure read_key on a host that restores");
-        }
+        if (keys_need_read(keys, "this data", err) < 0)
+            return -1;
         if (crypto_box_seal_open(dek, section->wrapped, sizeof section->wrapped, keys->box_public, keys->box_secret) !=
             0)
             return err_set(err, ERR_CORRUPT, "the sealed data key of a pack section does not open");

@@ -24,6 +24,11 @@ void extents_add(struct extents *extents, const uint8_t birth[BIRTH_SIZE], uint3
     extent->count = count;
 }
 
+void extents_append(struct extents *extents, const struct extents *more) {
+    for (size_t i = 0; i < more->count; i++)
+        extents_add(extents, more->items[i].birth, more->items[i].first, more->items[i].count);
+}
+
 void extents_clear(struct extents *extents) {
     extents->count = 0;
 }
@@ -31,13 +36,6 @@ void extents_clear(struct extents *extents) {
 void extents_release(struct extents *extents) {
     free(extents->items);
     *extents = (struct extents){ 0 };
-}
-
-uint64_t extents_slots(const struct extents *extents) {
-    uint64_t slots = 0;
-    for (size_t i = 0; i < extents->count; i++)
-        slots += extents->items[i].count;
-    return slots;
 }
 
 void extent_put(struct buffer *buffer, const struct extent *extent) {

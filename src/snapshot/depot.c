@@ -90,8 +90,8 @@ struct depot *depot_new(struct repo *repo, const struct session *session, const 
     struct depot *depot = mem_zalloc(sizeof *depot);
     depot->repo = repo;
     depot->session = session;
-    depot->data = dedup_new(index, SECTION_DATA, (const uint8_t(*)[32])condemned->packs, condemned->count);
-    depot->references = dedup_new(index, SECTION_INDEX, (const uint8_t(*)[32])condemned->packs, condemned->count);
+    depot->data = dedup_new(index, SECTION_DATA, condemned);
+    depot->references = dedup_new(index, SECTION_INDEX, condemned);
     depot->fresh = index_new();
     pthread_mutex_init(&depot->mutex, NULL);
     pthread_cond_init(&depot->given, NULL);

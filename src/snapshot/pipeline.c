@@ -1,13 +1,13 @@
 #include "content_kind_internal.h"
 #include "encoder_internal.h"
 #include "pipeline_internal.h"
+#include <muniment/util/cores.h>
 #include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
 #include <muniment/util/sha256.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     BATCH_FILL = 256 * 1024,             /* a batch goes on when it holds this much */
@@ -321,8 +321,7 @@ int pipeline_keep(struct pipeline *pipeline, const struct entry *entry, const st
         return -1;
     struct mark mark = { .kind = MARK_KEEP };
     entry_copy(&mark.entry, entry);
-    for (size_t i = 0; i < extents->count; i++)
-        extents_add(&mark.extents, extents->items[i].birth, extents->items[i].first, extents->items[i].count);
+    extents_append(&mark.extents, extents);
     count_item(pipeline);
     return add_mark(pipeline, mark, err);
 }
@@ -355,10 +354,8 @@ int pipeline_new(const struct pipeline_options *options, struct pipeline **resul
     pthread_cond_init(&pipeline->encoded, NULL);
 
     unsigned workers = options->workers;
-    if (workers == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        workers = cores > 0 ? (unsigned)cores : 1;
-    }
+    if (workers == 0)
+        workers = cores_online();
     pipeline->batch_count = 4 * (size_t)workers + 4;
     pipeline->batches = mem_array(pipeline->batch_count, sizeof *pipeline->batches);
     for (size_t i = 0; i < pipeline->batch_count; i++)

@@ -27,25 +27,11 @@ int content_check_end(struct content_check *check, const struct entry *entry, st
     return 0;
 }
 
-struct extents_cursor {
-    const struct extents *extents;
-    size_t at;
-};
-
-static int next_extent(void *context, struct extent *extent, struct err *err) {
-    (void)err;
-    struct extents_cursor *cursor = context;
-    if (cursor->at == cursor->extents->count)
-        return 0;
-    *extent = cursor->extents->items[cursor->at++];
-    return 1;
-}
-
 int content_read(struct repo *repo, struct index *index, unsigned workers, const struct entry *entry,
                  const struct extents *extents, struct progress *progress, content_each *each, void *context,
                  struct err *err) {
     struct extents_cursor cursor = { extents, 0 };
-    struct fetch *fetch = fetch_new(repo, index, workers, next_extent, &cursor);
+    struct fetch *fetch = fetch_new(repo, index, workers, fetch_from_extents, &cursor);
     struct content_check check = { 0 };
     struct fetched chunk;
     int result;

@@ -59,8 +59,7 @@ static int next_content_extent(void *context, struct extent *extent, struct err 
         push(unpacking, entry);
         extents_clear(&unpacking->pending);
         unpacking->pending_at = 0;
-        for (size_t i = 0; i < extents->count; i++)
-            extents_add(&unpacking->pending, extents->items[i].birth, extents->items[i].first, extents->items[i].count);
+        extents_append(&unpacking->pending, extents);
     }
     *extent = unpacking->pending.items[unpacking->pending_at++];
     return 1;

@@ -42,8 +42,7 @@ static void collect(struct items *items, const struct entry *entry, const struct
     struct item *item = &items->items[items->count++];
     *item = (struct item){ .database = database };
     entry_copy(&item->entry, entry);
-    for (size_t i = 0; i < extents->count; i++)
-        extents_add(&item->extents, extents->items[i].birth, extents->items[i].first, extents->items[i].count);
+    extents_append(&item->extents, extents);
 }
 
 /* Dumps that are wanted; every description; the globals. */

@@ -21,8 +21,7 @@ static void take(struct found *found, const struct head_source *source, const st
     extents_clear(&found->extents);
     found->source = source;
     entry_copy(&found->entry, entry);
-    for (size_t i = 0; i < extents->count; i++)
-        extents_add(&found->extents, extents->items[i].birth, extents->items[i].first, extents->items[i].count);
+    extents_append(&found->extents, extents);
 }
 
 static bool has_content(const struct entry *entry) {

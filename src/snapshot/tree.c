@@ -9,7 +9,7 @@ enum { ENTRY_BYTES_MAX = 64 * 1024 * 1024 }; /* an entry with all its attributes
 struct tree_reader {
     struct references_reader *references; /* of the data, in step with the entries */
     struct extents tree;                  /* where the tree itself lies */
-    size_t tree_at;
+    struct extents_cursor tree_cursor;
     struct fetch *fetch; /* of the tree */
     struct buffer bytes; /* fetched and not yet decoded */
     size_t taken;
@@ -20,15 +20,6 @@ struct tree_reader {
     struct extents extents;
     char *last_path;
 };
-
-static int next_tree_extent(void *context, struct extent *extent, struct err *err) {
-    (void)err;
-    struct tree_reader *tree = context;
-    if (tree->tree_at == tree->tree.count)
-        return 0;
-    *extent = tree->tree.items[tree->tree_at++];
-    return 1;
-}
 
 /* The tree's own extents stand at the end of the reference stream. */
 static int find_tree(struct repo *repo, struct index *index, const struct references *references, struct extents *tree,
@@ -46,16 +37,15 @@ static int find_tree(struct repo *repo, struct index *index, const struct refere
 
 int tree_open(struct repo *repo, struct index *index, const struct head_source *source, struct tree_reader **result,
               struct err *err) {
-    if (!repo->keys->can_read) {
-        err_set(err, ERR_KEY, "reading a snapshot takes the set's read key, and only the write key is here");
-        return err_hint(err, "give the read key with --key, or configure read_key on a host that restores");
-    }
+    if (keys_need_read(repo->keys, "a snapshot", err) < 0)
+        return -1;
     struct tree_reader *tree = mem_zalloc(sizeof *tree);
     if (find_tree(repo, index, &source->references, &tree->tree, err) < 0) {
         tree_close(tree);
         return err_wrap(err, "source '%s'", source->name);
     }
-    tree->fetch = fetch_new(repo, index, 1, next_tree_extent, tree);
+    tree->tree_cursor.extents = &tree->tree;
+    tree->fetch = fetch_new(repo, index, 1, fetch_from_extents, &tree->tree_cursor);
     tree->references = references_open(repo, index, &source->references);
     *result = tree;
     return 0;

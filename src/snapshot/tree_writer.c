@@ -78,8 +78,7 @@ int tree_writer_add(struct tree_writer *writer, const struct entry *entry, const
     entry_encode(entry, &writer->encoded);
     if (stream_writer_put(writer->tree, writer->encoded.data, writer->encoded.length, err) < 0)
         return -1;
-    for (size_t i = 0; i < extents->count; i++)
-        extents_add(&writer->run, extents->items[i].birth, extents->items[i].first, extents->items[i].count);
+    extents_append(&writer->run, extents);
     if (writer->run.count > ROOT_EXTENTS_MAX && put_run(writer, 1, err) < 0)
         return -1;
     if (writer->cache)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <muniment/repo/fetch.h>
 #include <muniment/repo/references.h>
+#include <muniment/repo/session.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
 #include <muniment/util/sha256.h>
@@ -82,18 +83,19 @@ static void assert_chunk(const struct fetched *chunk, const char *name, unsigned
     assert_memory_equal(chunk->data, text, length);
 }
 
-struct list {
-    struct extents extents;
-    size_t at;
-};
-
-static int next_of_list(void *context, struct extent *extent, struct err *err) {
-    (void)err;
-    struct list *list = context;
-    if (list->at == list->extents.count)
-        return 0;
-    *extent = list->extents.items[list->at++];
-    return 1;
+/* All chunks of the extents, one behind the other. */
+static int fetch_all(struct repo *repo, struct index *index, const struct extents *extents, size_t max,
+                     struct buffer *out, struct err *err) {
+    struct extents_cursor cursor = { .extents = extents };
+    struct fetch *fetch = fetch_new(repo, index, 1, fetch_from_extents, &cursor);
+    struct fetched chunks;
+    int result;
+    while ((result = fetch_next(fetch, UINT64_MAX, &chunks, err)) == 1) {
+        assert_true(chunks.length <= max - out->length);
+        buffer_put(out, chunks.data, chunks.length);
+    }
+    fetch_free(fetch);
+    return result;
 }
 
 /* --- packs and index ---------------------------------------------------------------------------------------------- */
@@ -203,7 +205,7 @@ static void a_chunk_is_found_by_its_id_unless_its_pack_is_condemned(void **state
     struct extent run = extent;
     memcpy(run.birth, expected, BIRTH_SIZE);
 
-    struct dedup *dedup = dedup_new(index, SECTION_DATA, NULL, 0);
+    struct dedup *dedup = dedup_new(index, SECTION_DATA, NULL);
     assert_true(dedup_find(dedup, id, birth, &number));
     assert_int_equal(number, 17);
     assert_memory_equal(birth, expected, BIRTH_SIZE);
@@ -213,13 +215,13 @@ static void a_chunk_is_found_by_its_id_unless_its_pack_is_condemned(void **state
     dedup_free(dedup);
 
     run.first = 10;
-    dedup = dedup_new(index, SECTION_DATA, (const uint8_t(*)[32])condemned, 1);
+    dedup = dedup_new(index, SECTION_DATA, &(struct condemned){ condemned, 1 });
     assert_false(dedup_find(dedup, id, birth, &number));
     assert_false(dedup_has_extent(dedup, &run));
     dedup_free(dedup);
 
     /* Data never stands in for references. */
-    dedup = dedup_new(index, SECTION_INDEX, NULL, 0);
+    dedup = dedup_new(index, SECTION_INDEX, NULL);
     assert_false(dedup_find(dedup, id, birth, &number));
     dedup_free(dedup);
     index_free(index);
@@ -228,7 +230,7 @@ static void a_chunk_is_found_by_its_id_unless_its_pack_is_condemned(void **state
 static void many_added_chunks_are_all_found_again(void **state) {
     (void)state;
     struct index *index = index_new();
-    struct dedup *dedup = dedup_new(index, SECTION_DATA, NULL, 0);
+    struct dedup *dedup = dedup_new(index, SECTION_DATA, NULL);
     for (uint32_t i = 0; i < 50000; i++) {
         uint8_t id[SHA256_SIZE], birth[BIRTH_SIZE] = { (uint8_t)(i / 1000) };
         sha256_once(id, &i, sizeof i);
@@ -252,7 +254,7 @@ static void chunks_come_back_in_the_order_asked_for(void **state) {
     struct fixture *fixture = *state;
     for (unsigned workers = 1; workers <= 3; workers += 2) {
         struct index *index = index_new();
-        struct list list = { 0 };
+        struct extents list = { 0 };
         struct err err = { 0 };
         const char *names[] = { "one", "two" };
         for (size_t i = 0; i < 2; i++) {
@@ -262,10 +264,11 @@ static void chunks_come_back_in_the_order_asked_for(void **state) {
         }
         /* Backwards through one pack, with every second chunk of the other between. */
         for (unsigned i = 0; i < CHUNKS / 2; i++) {
-            extents_add(&list.extents, index_pack(index, 0)->sections[0].birth, CHUNKS - 1 - i, 1);
-            extents_add(&list.extents, index_pack(index, 1)->sections[0].birth, 2 * i, 1);
+            extents_add(&list, index_pack(index, 0)->sections[0].birth, CHUNKS - 1 - i, 1);
+            extents_add(&list, index_pack(index, 1)->sections[0].birth, 2 * i, 1);
         }
-        struct fetch *fetch = fetch_new(&fixture->scratch.repo, index, workers, next_of_list, &list);
+        struct extents_cursor cursor = { .extents = &list };
+        struct fetch *fetch = fetch_new(&fixture->scratch.repo, index, workers, fetch_from_extents, &cursor);
         struct fetched chunk;
         for (unsigned i = 0; i < CHUNKS / 2; i++) {
             assert_int_equal(fetch_next(fetch, 1, &chunk, &err), 1);
@@ -275,7 +278,7 @@ static void chunks_come_back_in_the_order_asked_for(void **state) {
         }
         assert_int_equal(fetch_next(fetch, 1, &chunk, &err), 0);
         fetch_free(fetch);
-        extents_release(&list.extents);
+        extents_release(&list);
         index_free(index);
     }
 }
@@ -292,17 +295,17 @@ static void a_changed_byte_is_refused_with_the_packs_name(void **state) {
     size_t from = 8 + table.slots[0].stored_length, to = from + table.slots[1].stored_length;
     index_add(index, &table);
     for (size_t offset = from; offset < to; offset++) {
-        struct list list = { 0 };
+        struct extents list = { 0 };
         struct buffer out = { 0 };
         scratch_repo_flip(&fixture->scratch, name, offset, 0x01);
-        extents_add(&list.extents, index_pack(index, 0)->sections[0].birth, 1, 1);
-        assert_int_equal(fetch_all(&fixture->scratch.repo, index, &list.extents, 1 << 20, &out, &err), -1);
+        extents_add(&list, index_pack(index, 0)->sections[0].birth, 1, 1);
+        assert_int_equal(fetch_all(&fixture->scratch.repo, index, &list, 1 << 20, &out, &err), -1);
         assert_int_equal(err.code, ERR_CORRUPT);
         assert_non_null(strstr(err.message, name));
         assert_int_equal(out.length, 0);
         err_clear(&err);
         scratch_repo_flip(&fixture->scratch, name, offset, 0x01);
-        extents_release(&list.extents);
+        extents_release(&list);
         buffer_release(&out);
     }
     index_free(index);

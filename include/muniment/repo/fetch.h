@@ -16,6 +16,13 @@ struct fetch;
  * fetch_next(). */
 typedef int fetch_source(void *context, struct extent *extent, struct err *err);
 
+/* A source that gives the extents of a list, in order; its context is a struct extents_cursor. */
+struct extents_cursor {
+    const struct extents *extents; /* borrowed */
+    size_t at;
+};
+fetch_source fetch_from_extents;
+
 /* `workers` 0 means one a core; 1 reads in the caller's thread only. Borrows repo and index until fetch_free(). */
 struct fetch *fetch_new(struct repo *repo, struct index *index, unsigned workers, fetch_source *source, void *context);
 
@@ -33,9 +40,5 @@ int fetch_next(struct fetch *fetch, uint64_t most, struct fetched *chunks, struc
 
 /* Joins the threads. Safe before the end, and with NULL. */
 void fetch_free(struct fetch *fetch);
-
-/* All chunks of the extents, concatenated to `out`. More than `max` bytes is ERR_CORRUPT. One thread. */
-int fetch_all(struct repo *repo, struct index *index, const struct extents *extents, size_t max, struct buffer *out,
-              struct err *err) MUST_CHECK;
 
 #endif

@@ -51,8 +51,8 @@ bool index_place(const struct index *index, const uint8_t birth[BIRTH_SIZE], uin
  * when their 128-bit keyed ids are. Only sections of `kind` take part: data never stands in for references. Borrows
  * index and names until dedup_free(). Finding and adding are safe from several threads. */
 struct dedup;
-struct dedup *dedup_new(const struct index *index, enum section_kind kind, const uint8_t (*condemned)[32],
-                        size_t condemned_count);
+struct condemned; /* muniment/repo/session.h */
+struct dedup *dedup_new(const struct index *index, enum section_kind kind, const struct condemned *condemned);
 void dedup_free(struct dedup *dedup);
 bool dedup_find(struct dedup *dedup, const uint8_t id[CHUNK_ID_SIZE], uint8_t birth[BIRTH_SIZE], uint32_t *number);
 void dedup_add(struct dedup *dedup, const uint8_t id[CHUNK_ID_SIZE], const uint8_t birth[BIRTH_SIZE], uint32_t number);

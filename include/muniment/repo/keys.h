@@ -75,6 +75,9 @@ void keys_new_host(struct keys *keys);
 void keys_read_text(const struct keys *keys, struct buffer *out);
 void keys_write_text(const struct keys *keys, struct buffer *out);
 
+/* ERR_KEY, with what to do, when the read key is not there; `what` is what it would read ("a snapshot"). */
+int keys_need_read(const struct keys *keys, const char *what, struct err *err) MUST_CHECK;
+
 /* First 8 bytes of the host's public key in hex: how sessions and journals name the writer. 17 bytes. */
 char *keys_host_name(const struct keys *keys, char name[17]);
 

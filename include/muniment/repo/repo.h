@@ -43,6 +43,9 @@ char *repo_name(const struct repo *repo, char *name, const char *folder, const c
 /* "<set>/packs/<aa>/<hash>". */
 char *repo_pack_name(const struct repo *repo, char *name, const uint8_t hash[32]);
 
+/* What stands behind the last '/' of an object's name. Borrowed from it. */
+const char *repo_leaf(const char *name);
+
 /* The 32 bytes of the hash that a content-named object's name ends in; false for names that end in none. */
 bool repo_name_hash(const char *name, uint8_t hash[32]);
 

@@ -30,9 +30,9 @@ struct extents {
 
 /* Appends one slot, or a run; joins it to the last extent where it continues it. */
 void extents_add(struct extents *extents, const uint8_t birth[BIRTH_SIZE], uint32_t first, uint32_t count);
+void extents_append(struct extents *extents, const struct extents *more); /* all of them, joined where they continue */
 void extents_clear(struct extents *extents);
 void extents_release(struct extents *extents);
-uint64_t extents_slots(const struct extents *extents); /* sum of counts */
 
 void extent_put(struct buffer *buffer, const struct extent *extent);
 bool extent_get(struct reader *reader, struct extent *extent); /* false: short or not valid */
