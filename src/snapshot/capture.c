@@ -75,6 +75,15 @@ out:
     return result;
 }
 
+/* Now; but two captures within one second must not look as if they had begun together, or nobody could tell which is
+ * the newer. */
+static int64_t time_after(const struct heads *earlier) {
+    enum { NEAR = 60 }; /* seconds; a clock that was set back further is left to tell what it tells */
+    int64_t now = clock_now();
+    int64_t newest = earlier->count > 0 ? earlier->items[earlier->count - 1].started : now - 1;
+    return newest >= now && newest - now < NEAR ? newest + 1 : now;
+}
+
 /* The order matters: session, condemned packs, index (see muniment/repo/session.h). */
 static int begin_session(struct capture *capture, struct err *err) {
     struct repo *repo = capture->repo;
@@ -95,7 +104,7 @@ static int begin_session(struct capture *capture, struct err *err) {
         heads_load(repo, &capture->earlier, err) < 0)
         return -1;
     capture->depot = depot_new(repo, capture->session, capture->index, &capture->condemned);
-    capture->head->started = options->started ? options->started : clock_now();
+    capture->head->started = options->started ? options->started : time_after(&capture->earlier);
     return 0;
 }
 

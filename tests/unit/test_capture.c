@@ -417,6 +417,18 @@ static void a_snapshot_whose_capture_died_before_the_journal_is_written_there_by
     head_release(&head);
 }
 
+static void captures_in_one_second_are_told_apart_by_their_times(void **state) {
+    struct fixture *fixture = *state;
+    struct head heads[5];
+    for (size_t i = 0; i < 5; i++)
+        capture(fixture, &heads[i]);
+    for (size_t i = 0; i < 5; i++) {
+        if (i > 0)
+            assert_true(heads[i].started > heads[i - 1].started);
+        head_release(&heads[i]);
+    }
+}
+
 static void a_damaged_journal_does_not_stop_captures(void **state) {
     struct fixture *fixture = *state;
     struct head head;
@@ -461,6 +473,7 @@ int main(void) {
         fixture_test(when_every_source_fails_there_is_no_snapshot),
         fixture_test(a_capture_past_the_end_of_its_session_makes_no_snapshot),
         fixture_test(a_snapshot_whose_capture_died_before_the_journal_is_written_there_by_the_next),
+        fixture_test(captures_in_one_second_are_told_apart_by_their_times),
         fixture_test(a_damaged_journal_does_not_stop_captures),
     };
     if (sodium_init() < 0)
