@@ -8,7 +8,7 @@ PREFIX  ?= /usr/local
 CC      ?= cc
 VERSION := 0.1.0
 
-PACKAGES := libsodium libarchive libconfig libzstd libpq libcrypto
+PACKAGES := libsodium libarchive libconfig libzstd libpq libcrypto libcurl expat
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef -Wvla -Werror=unused-result \
             -Werror=implicit-function-declaration
@@ -34,7 +34,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS := $(STD) $(OPTIMISE) $(WARNINGS) -fPIE -pthread -Iinclude $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS := $(OPTIMISE) -pie -pthread -Wl,-z,relro -Wl,--as-needed $(LDFLAGS)
-LIBS := $(PKG_LIBS)
+LIBS := $(PKG_LIBS) -ls3
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')

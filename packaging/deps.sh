@@ -7,9 +7,11 @@ set -eu
 
 build=(gcc libc6-dev make pkg-config
     libsodium-dev libarchive-dev libconfig-dev libzstd-dev libpq-dev libssl-dev
+    libcurl4-gnutls-dev libexpat1-dev libs3-dev
     postgresql tzdata)
 tests=(libcmocka-dev clang-14 libclang-rt-14-dev clang-format mandoc valgrind spin shellcheck
-    acl attr faketime jq time procps restic borgbackup)
+    acl attr faketime jq time procps restic borgbackup rclone s3cmd
+    radosgw ceph-mon ceph-osd ceph-common)
 
 case "${1-}" in
 '') packages=("${build[@]}") ;;

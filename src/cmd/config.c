@@ -186,7 +186,7 @@ static void read_source(struct config_reader *reader, const config_setting_t *gr
         config_problem(reader, group, "%s has no usable command", title);
     if (source->kind == &SOURCE_COMMAND && source->command.output == NULL)
         source->command.output = mem_string("output");
-    if (source->command.output != NULL && !entry_path_is_valid(source->command.output))
+    if (source->command.output != NULL && !entry_path_is_valid(ENTRY_STREAM, source->command.output))
         config_problem(reader, group, "%s: 'output' must be a relative path without '..'", title);
     free(title);
 }

@@ -49,11 +49,12 @@ int entries_walk(struct opened_set *set, struct index *index, const struct head 
 
 char *entry_form_mode(const struct entry *entry, char text[11]) {
     static const char TYPES[] = {
-        [ENTRY_FILE] = '-', [ENTRY_FOLDER] = 'd',    [ENTRY_SYMLINK] = 'l', [ENTRY_HARDLINK] = 'h',
-        [ENTRY_FIFO] = 'p', [ENTRY_CHARACTER] = 'c', [ENTRY_BLOCK] = 'b',   [ENTRY_STREAM] = '='
+        [ENTRY_FILE] = '-',     [ENTRY_FOLDER] = 'd', [ENTRY_SYMLINK] = 'l',
+        [ENTRY_HARDLINK] = 'h', [ENTRY_FIFO] = 'p',   [ENTRY_CHARACTER] = 'c',
+        [ENTRY_BLOCK] = 'b',    [ENTRY_STREAM] = '=', [ENTRY_OBJECT] = 'o',
     };
     strcpy(text, "?rwxrwxrwx");
-    if (entry->type >= ENTRY_FILE && entry->type <= ENTRY_STREAM)
+    if (entry->type >= ENTRY_FILE && entry->type <= ENTRY_OBJECT)
         text[0] = TYPES[entry->type];
     for (int bit = 0; bit < 9; bit++) {
         if ((entry->mode & (0400u >> bit)) == 0)
@@ -72,7 +73,7 @@ const char *entry_type_text(const struct entry *entry) {
     static const char *const NAMES[] = {
         [ENTRY_FILE] = "file",         [ENTRY_FOLDER] = "folder", [ENTRY_SYMLINK] = "symlink",
         [ENTRY_HARDLINK] = "hardlink", [ENTRY_FIFO] = "fifo",     [ENTRY_CHARACTER] = "character",
-        [ENTRY_BLOCK] = "block",       [ENTRY_STREAM] = "stream"
+        [ENTRY_BLOCK] = "block",       [ENTRY_STREAM] = "stream", [ENTRY_OBJECT] = "object",
     };
-    return entry->type >= ENTRY_FILE && entry->type <= ENTRY_STREAM ? NAMES[entry->type] : "unknown";
+    return entry->type >= ENTRY_FILE && entry->type <= ENTRY_OBJECT ? NAMES[entry->type] : "unknown";
 }

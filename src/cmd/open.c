@@ -102,8 +102,9 @@ static int open_standalone(struct invocation *invocation, enum opening opening, 
     const char *key = opening == OPEN_TO_UNWRAP ? NULL : option_text(options, OPTION_KEY);
     if (key == NULL && invocation_passphrase(invocation, false, &passphrase, err) != 0)
         return -1;
-    int result = opened_set_open_alone(set, option_text(options, OPTION_FROM), key,
-                                       key == NULL ? buffer_text(&passphrase) : NULL, invocation->log, err);
+    const struct store_address address = { .path = option_text(options, OPTION_FROM), .log = invocation->log };
+    int result =
+        opened_set_open_alone(set, &address, key, key == NULL ? buffer_text(&passphrase) : NULL, invocation->log, err);
     buffer_wipe(&passphrase);
     if (result != 0)
         return -1;

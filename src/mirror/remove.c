@@ -15,7 +15,7 @@ static int remove_object(struct mirror_job *job, const char *name, uint64_t size
         *err = why;
         return -1;
     }
-    if (store_remove(job->there.store, name, err) < 0)
+    if (store_remove(job->there.store, name, NULL, err) < 0)
         return err_wrap(err, "remove '%s'", name);
     job->result->removed++;
     job->result->removed_bytes += size;

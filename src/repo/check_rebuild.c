@@ -28,7 +28,7 @@ static int rebuild(struct check *check, struct err *err) {
     if (index_save(check->index, 0, check->repo, err) < 0 || journal_replaced(check, err) < 0)
         return -1;
     for (size_t i = 0; i < check->index_names.count; i++)
-        if (store_remove(check->repo->store, check->index_names.items[i].name, err) < 0)
+        if (store_remove(check->repo->store, check->index_names.items[i].name, NULL, err) < 0)
             return err_wrap(err, "remove an old index object");
     return 0;
 }

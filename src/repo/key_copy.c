@@ -263,7 +263,7 @@ int key_copy_remove(struct store *store, const struct keys *keys, const char *id
     if (!name_id(id, bytes))
         return err_set(err, ERR_INVALID, "'%s' is not the id of a key copy: 16 hexadecimal digits", id);
     snprintf(name, sizeof name, "%s/keys/%s", keys->set_name, id);
-    if (store_stat(store, name, &size, &modified, err) < 0 || store_remove(store, name, err) < 0)
+    if (store_stat(store, name, &size, &modified, err) < 0 || store_remove(store, name, NULL, err) < 0)
         return err_wrap(err, "remove key copy %s", id);
     return 0;
 }

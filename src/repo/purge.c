@@ -58,7 +58,7 @@ static int remove_record(struct purge *purge, const struct purge_record *record,
     char name[REPO_NAME_MAX];
     if (record->name[0] == '\0')
         return 0;
-    return store_remove(purge->repo->store, repo_name(purge->repo, name, "purges", record->name), err);
+    return store_remove(purge->repo->store, repo_name(purge->repo, name, "purges", record->name), NULL, err);
 }
 
 /* So that a record that is lost is missed. */
@@ -179,7 +179,7 @@ static int expire(struct purge *purge, struct err *err) {
         if (!find_head(purge, options->expiries[i].head))
             continue;
         repo_name(purge->repo, name, "snapshots", options->expiries[i].head);
-        if (store_remove(purge->repo->store, name, err) < 0)
+        if (store_remove(purge->repo->store, name, NULL, err) < 0)
             return err_wrap(err, "end a snapshot");
         purge->result->heads_removed++;
     }

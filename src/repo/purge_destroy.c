@@ -127,7 +127,7 @@ static int replace_index(struct destroyer *destroyer, struct err *err) {
 
     const struct store_names *objects = index_objects(survey->index);
     for (size_t i = 0; i < objects->count; i++)
-        if (store_remove(destroyer->repo->store, objects->items[i].name, err) < 0)
+        if (store_remove(destroyer->repo->store, objects->items[i].name, NULL, err) < 0)
             return err_wrap(err, "remove an old index object");
     return 0;
 }
@@ -139,7 +139,7 @@ static int remove_packs(struct destroyer *destroyer, struct err *err) {
         char name[REPO_NAME_MAX];
         if (pack->fate != FATE_DROP)
             continue;
-        if (store_remove(destroyer->repo->store, repo_pack_name(destroyer->repo, name, pack->name), err) < 0)
+        if (store_remove(destroyer->repo->store, repo_pack_name(destroyer->repo, name, pack->name), NULL, err) < 0)
             return err_wrap(err, "destroy a pack");
         if (pack->exists) {
             result->packs_destroyed++;

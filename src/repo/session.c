@@ -56,7 +56,7 @@ static int remove_dead(struct repo *repo, const char *host, struct err *err) {
         if (!all && strncmp(leaf, host, HOST_DIGITS) != 0)
             continue;
         log_detail(repo->log, "a capture ended without a word: removing its session %s", leaf);
-        result = store_remove(repo->store, names.items[i].name, err);
+        result = store_remove(repo->store, names.items[i].name, NULL, err);
     }
     store_names_release(&names);
     return result;
@@ -119,7 +119,7 @@ void session_end(struct session *session) {
     if (!session)
         return;
     struct err err = { 0 };
-    if (store_remove(session->repo->store, session->name, &err) < 0)
+    if (store_remove(session->repo->store, session->name, NULL, &err) < 0)
         log_warning(session->repo->log, "the session of this run stays until its hard end: %s", err.message);
     session_abandon(session);
 }

@@ -39,8 +39,8 @@ static int open_wrapped(struct opened_set *set, const char *passphrase, struct e
     return result;
 }
 
-int opened_set_open_alone(struct opened_set *set, const char *path, const char *key, const char *passphrase,
-                          struct log *log, struct err *err) {
+int opened_set_open_alone(struct opened_set *set, const struct store_address *address, const char *key,
+                          const char *passphrase, struct log *log, struct err *err) {
     *set = (struct opened_set){ 0 };
     if (sodium_init() < 0)
         return err_set(err, ERR_SYSTEM, "start libsodium");
@@ -52,8 +52,7 @@ int opened_set_open_alone(struct opened_set *set, const char *path, const char *
     /* The key first: a wrong one is a plainer answer than an absent store. */
     if (key != NULL && keys_load(set->keys, key, err) != 0)
         return -1;
-    const struct store_address address = { .path = path };
-    if (store_open(&address, false, &set->store, err) != 0) {
+    if (store_open(address, false, &set->store, err) != 0) {
         if (err->code == ERR_NOT_FOUND)
             err->code = ERR_NO_REPOSITORY;
         return -1;

@@ -21,6 +21,10 @@ static void source_release(struct source *source) {
     strings_release(&source->files.exclude);
     strings_release(&source->files.may_change);
 
+    strings_release(&source->bucket.places);
+    strings_release(&source->bucket.include);
+    strings_release(&source->bucket.exclude);
+
     strings_release(&source->command.arguments);
     free(source->command.output);
 }
@@ -42,6 +46,7 @@ static void set_release(struct set_settings *set) {
 void settings_release(struct settings *settings) {
     free(settings->file);
     free(settings->repository);
+    s3_services_release(&settings->services);
     free(settings->state);
     for (size_t i = 0; i < settings->set_count; i++)
         set_release(&settings->sets[i]);

@@ -146,7 +146,7 @@ int tree_next(struct tree_reader *tree, const struct entry **entry, const struct
         return result;
 
     /* A tree out of order could make a restore write one path twice. */
-    if (tree->last_path && entry_compare_paths(tree->last_path, tree->entry.path) >= 0)
+    if (tree->last_path && entry_compare_paths(tree->entry.type, tree->last_path, tree->entry.path) >= 0)
         return err_set(err, ERR_CORRUPT, "the tree is out of order at '%s'", tree->entry.path);
     free(tree->last_path);
     tree->last_path = mem_string(tree->entry.path);

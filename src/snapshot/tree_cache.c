@@ -112,7 +112,7 @@ const struct entry *cache_reader_find(struct cache_reader *reader, const char *p
     if (!reader->has_entry && !next_entry(reader))
         return NULL;
     int order;
-    while ((order = entry_compare_paths(reader->entry.path, path)) < 0)
+    while ((order = entry_compare_paths(reader->entry.type, reader->entry.path, path)) < 0)
         if (!next_entry(reader))
             return NULL;
     if (order > 0)

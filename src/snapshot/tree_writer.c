@@ -59,10 +59,11 @@ static int put_run(struct tree_writer *writer, size_t keep, struct err *err) {
     return 0;
 }
 
-static int check_order(struct tree_writer *writer, const char *path, struct err *err) {
-    if (!entry_path_is_valid(path))
+static int check_order(struct tree_writer *writer, const struct entry *entry, struct err *err) {
+    const char *path = entry->path;
+    if (!entry_path_is_valid(entry->type, path))
         return err_set(err, ERR_SOURCE, "an entry has a path that no tree can hold: '%s'", path);
-    if (writer->last_path && writer->entries > 0 && entry_compare_paths(writer->last_path, path) >= 0)
+    if (writer->last_path && writer->entries > 0 && entry_compare_paths(entry->type, writer->last_path, path) >= 0)
         return err_set(err, ERR_SOURCE, "entry '%s' came after '%s', out of order", path, writer->last_path);
     size_t length = strlen(path) + 1;
     writer->last_path = mem_grow(writer->last_path, &writer->last_capacity, length, 1);
@@ -72,7 +73,7 @@ static int check_order(struct tree_writer *writer, const char *path, struct err 
 
 int tree_writer_add(struct tree_writer *writer, const struct entry *entry, const struct extents *extents,
                     struct err *err) {
-    if (check_order(writer, entry->path, err) < 0)
+    if (check_order(writer, entry, err) < 0)
         return -1;
     buffer_clear(&writer->encoded);
     entry_encode(entry, &writer->encoded);

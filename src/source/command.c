@@ -68,7 +68,7 @@ static int command_preflight(const struct source *source, struct log *log, struc
 
     if (arguments->count == 0 || arguments->items[0][0] == '\0')
         return err_set(err, ERR_INVALID, "no command is configured");
-    if (!entry_path_is_valid(output_name(source)))
+    if (!entry_path_is_valid(ENTRY_STREAM, output_name(source)))
         return err_set(err, ERR_INVALID, "'%s' cannot be the name of an entry", output_name(source));
 
     /* What a shell will make of its line cannot be told without running it. */

@@ -84,7 +84,9 @@ static int path_rank(char c) {
     return c == '\0' ? 0 : c == '/' ? 1 : 2 + (unsigned char)c;
 }
 
-int entry_compare_paths(const char *left, const char *right) {
+int entry_compare_paths(enum entry_type type, const char *left, const char *right) {
+    if (type == ENTRY_OBJECT)
+        return strcmp(left, right);
     while (*left == *right && *left != '\0') {
         left++;
         right++;
@@ -92,7 +94,11 @@ int entry_compare_paths(const char *left, const char *right) {
     return path_rank(*left) - path_rank(*right);
 }
 
-bool entry_path_is_valid(const char *path) {
+bool entry_path_is_valid(enum entry_type type, const char *path) {
+    if (type == ENTRY_OBJECT) {
+        const char *key = strchr(path, '/');
+        return key != NULL && key != path && key[1] != '\0' && strlen(path) <= ENTRY_PATH_MAX;
+    }
     const char *at = path;
     for (;;) {
         size_t length = strcspn(at, "/");
@@ -217,7 +223,8 @@ static void get_target(struct entry *entry, struct reader *reader) {
     entry->target = reader_text(reader, ENTRY_PATH_MAX);
     bool valid = entry->target[0] != '\0';
     if (entry->type == ENTRY_HARDLINK)
-        valid = entry_path_is_valid(entry->target) && entry_compare_paths(entry->target, entry->path) < 0;
+        valid = entry_path_is_valid(ENTRY_FILE, entry->target) &&
+                entry_compare_paths(ENTRY_FILE, entry->target, entry->path) < 0;
     if (!valid)
         reader->failed = true;
 }
@@ -262,8 +269,8 @@ static void get_fields(struct entry *entry, struct reader *reader) {
     entry->type = reader_u8(reader);
     entry->flags = reader_u8(reader);
     entry->path = reader_text(reader, ENTRY_PATH_MAX);
-    if (entry->type < ENTRY_FILE || entry->type > ENTRY_STREAM || (entry->flags & ~KNOWN_FLAGS) != 0 ||
-        !entry_path_is_valid(entry->path)) {
+    if (entry->type < ENTRY_FILE || entry->type > ENTRY_OBJECT || (entry->flags & ~KNOWN_FLAGS) != 0 ||
+        !entry_path_is_valid(entry->type, entry->path)) {
         reader->failed = true;
         return;
     }

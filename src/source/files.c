@@ -57,7 +57,7 @@ static void resolve_root(struct walk *walk, size_t *capacity, const char *config
 
 static int compare_roots(const void *left, const void *right) {
     const struct files_root *a = left, *b = right;
-    int order = entry_compare_paths(a->path, b->path);
+    int order = entry_compare_paths(ENTRY_FILE, a->path, b->path);
     /* Of two for the same place, the one that was configured is kept. */
     return order != 0 ? order : (a->shown == NULL) - (b->shown == NULL);
 }

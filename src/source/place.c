@@ -198,7 +198,7 @@ static void set_full_path(struct place *place, const char *relative,
 }
 
 static int check_entry(struct place *place, const struct entry *entry, struct err *err) {
-    if (!entry_path_is_valid(entry->path))
+    if (!entry_path_is_valid(ENTRY_FILE, entry->path))
         return err_set(err, ERR_CORRUPT, "'%s' is no path to restore to", entry->path);
     if (strlen(place->folder) + 1 + strlen(entry->path) + NAME_MAX >= PATH_MAX)
         return err_set(err, ERR_TARGET, "restore '%s/%s': the path is too long for this system", place->folder,
@@ -207,7 +207,7 @@ static int check_entry(struct place *place, const struct entry *entry, struct er
         return 0;
 
     struct stat status;
-    if (!entry_path_is_valid(entry->target))
+    if (!entry_path_is_valid(ENTRY_FILE, entry->target))
         return err_set(err, ERR_CORRUPT, "'%s' is no path to link to", entry->target);
     if (fstatat(place->fd, entry->target, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_TARGET, "link '%s/%s' to '%s': %s", place->folder,

@@ -35,7 +35,7 @@ static bool is_meant(const struct source *source, const char *name, bool templat
 static int compare_databases(const void *left, const void *right) {
     const struct postgres_database *a = left, *b = right;
     char *path_a = mem_format("%s.dump", a->path), *path_b = mem_format("%s.dump", b->path);
-    const int order = entry_compare_paths(path_a, path_b);
+    const int order = entry_compare_paths(ENTRY_STREAM, path_a, path_b);
 
     free(path_a);
     free(path_b);

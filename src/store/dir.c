@@ -190,10 +190,12 @@ static int dir_stat(struct store *store, const char *name, uint64_t *size, int64
     return 0;
 }
 
-static int dir_remove(struct store *store, const char *name, struct err *err) {
+static int dir_remove(struct store *store, const char *name, struct store_removal *removal, struct err *err) {
     struct dir_store *dir = (struct dir_store *)store;
 
-    if (unlinkat(dir->root, name, 0) < 0 && errno != ENOENT)
+    if (unlinkat(dir->root, name, 0) == 0)
+        removal->versions = 1;
+    else if (errno != ENOENT)
         return err_sys(err, "remove '%s/%s'", dir->base.label, name);
 
     /* Also when it was gone: whoever removed it may have been killed before this. */

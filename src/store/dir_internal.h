@@ -35,7 +35,8 @@ int dir_explain(const struct dir_store *dir, struct err *err);
 /* Removes the temporary files that no living writer holds. What it cannot remove it leaves. */
 void dir_sweep(struct dir_store *dir);
 
-int dir_put(struct store *store, const char *name, const void *data, size_t length, struct err *err);
+int dir_put(struct store *store, const char *name, const void *data, size_t length, int64_t lock_until,
+            struct err *err);
 int dir_upload_begin(struct store *store, struct store_upload **upload, struct err *err);
 int dir_upload_write(struct store_upload *upload, const void *data, size_t length, struct err *err);
 int dir_upload_commit(struct store_upload *upload, const char *name, struct err *err);

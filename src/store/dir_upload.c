@@ -140,7 +140,9 @@ failed:
     return dir_explain(dir, err);
 }
 
-int dir_put(struct store *store, const char *name, const void *data, size_t length, struct err *err) {
+int dir_put(struct store *store, const char *name, const void *data, size_t length, int64_t lock_until,
+            struct err *err) {
+    (void)lock_until;
     struct store_upload *upload;
 
     if (dir_upload_begin(store, &upload, err) < 0)

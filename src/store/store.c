@@ -24,6 +24,11 @@ static int check_name(const char *name, struct err *err) {
 }
 
 int store_open(const struct store_address *address, bool create, struct store **store, struct err *err) {
+    if (s3_is_address(address->path))
+        return s3_store_open(address, create, store, err);
+    if (address->as_of != 0)
+        return err_set(err, ERR_UNSUPPORTED, "'%s' is a directory: it keeps no older versions to look at",
+                       address->path);
     return dir_store_open(address, create, store, err);
 }
 
@@ -36,10 +41,23 @@ const char *store_label(const struct store *store) {
     return store->label;
 }
 
+unsigned store_transfers(const struct store *store) {
+    return store->transfers > 0 ? store->transfers : 1;
+}
+
+bool store_locks(const struct store *store) {
+    return store->lock != S3_LOCK_NONE && store->ops->lock_until != NULL;
+}
+
 int store_put(struct store *store, const char *name, const void *data, size_t length, struct err *err) {
+    return store_put_locked(store, name, data, length, 0, err);
+}
+
+int store_put_locked(struct store *store, const char *name, const void *data, size_t length, int64_t until,
+                     struct err *err) {
     if (check_name(name, err) < 0)
         return -1;
-    return store->ops->put(store, name, data, length, err);
+    return store->ops->put(store, name, data, length, store_locks(store) ? until : 0, err);
 }
 
 int store_upload_begin(struct store *store, struct store_upload **upload, struct err *err) {
@@ -48,6 +66,10 @@ int store_upload_begin(struct store *store, struct store_upload **upload, struct
 
 int store_upload_write(struct store_upload *upload, const void *data, size_t length, struct err *err) {
     return upload->store->ops->upload_write(upload, data, length, err);
+}
+
+void store_upload_lock(struct store_upload *upload, int64_t until) {
+    upload->lock_until = store_locks(upload->store) ? until : 0;
 }
 
 int store_upload_commit(struct store_upload *upload, const char *name, struct err *err) {
@@ -87,10 +109,49 @@ int store_list(struct store *store, const char *prefix, store_each *each, void *
     return store->ops->list(store, prefix, each, context, err);
 }
 
-int store_remove(struct store *store, const char *name, struct err *err) {
+struct kept_listing {
+    store_each_kept *each;
+    void *context;
+};
+
+static int list_as_kept(void *context, const struct store_object *object, struct err *err) {
+    const struct kept_listing *listing = context;
+    const struct store_kept kept = {
+        .name = object->name, .size = object->size, .modified = object->modified, .versions = 1
+    };
+    return listing->each(listing->context, &kept, err);
+}
+
+int store_list_kept(struct store *store, const char *prefix, store_each_kept *each, void *context, struct err *err) {
+    if (*prefix != '\0' && check_name(prefix, err) < 0)
+        return -1;
+    if (store->ops->list_kept != NULL)
+        return store->ops->list_kept(store, prefix, each, context, err);
+    struct kept_listing listing = { each, context };
+    return store->ops->list(store, prefix, list_as_kept, &listing, err);
+}
+
+int store_lock_until(struct store *store, const char *name, int64_t until, struct err *err) {
     if (check_name(name, err) < 0)
         return -1;
-    return store->ops->remove(store, name, err);
+    return store_locks(store) ? store->ops->lock_until(store, name, until, err) : 0;
+}
+
+int store_remove(struct store *store, const char *name, struct store_removal *removal, struct err *err) {
+    struct store_removal unasked = { 0 };
+    if (check_name(name, err) < 0)
+        return -1;
+    if (removal != NULL)
+        *removal = unasked;
+    int status = store->ops->remove(store, name, removal != NULL ? removal : &unasked, err);
+    buffer_release(&unasked.ids);
+    return status;
+}
+
+int store_sweep(struct store *store, const char *prefix, int64_t before, struct err *err) {
+    if (*prefix != '\0' && check_name(prefix, err) < 0)
+        return -1;
+    return store->ops->sweep != NULL ? store->ops->sweep(store, prefix, before, err) : 0;
 }
 
 int store_lock_take(struct store *store, const char *name, int64_t wait, struct store_lock **lock, struct err *err) {

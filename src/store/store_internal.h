@@ -9,7 +9,8 @@
 
 struct store_ops {
     void (*close)(struct store *store);
-    int (*put)(struct store *store, const char *name, const void *data, size_t length, struct err *err);
+    int (*put)(struct store *store, const char *name, const void *data, size_t length, int64_t lock_until,
+               struct err *err);
     int (*upload_begin)(struct store *store, struct store_upload **upload, struct err *err);
     int (*upload_write)(struct store_upload *upload, const void *data, size_t length, struct err *err);
     int (*upload_commit)(struct store_upload *upload, const char *name, struct err *err); /* frees */
@@ -18,7 +19,11 @@ struct store_ops {
     int (*get_range)(struct store *store, const char *name, uint64_t offset, void *to, size_t length, struct err *err);
     int (*stat)(struct store *store, const char *name, uint64_t *size, int64_t *modified, struct err *err);
     int (*list)(struct store *store, const char *prefix, store_each *each, void *context, struct err *err);
-    int (*remove)(struct store *store, const char *name, struct err *err);
+    int (*list_kept)(struct store *store, const char *prefix, store_each_kept *each, void *context,
+                     struct err *err); /* NULL: as list, nothing is hidden */
+    int (*remove)(struct store *store, const char *name, struct store_removal *removal, struct err *err);
+    int (*lock_until)(struct store *store, const char *name, int64_t until, struct err *err); /* NULL: no locks */
+    int (*sweep)(struct store *store, const char *prefix, int64_t before, struct err *err);   /* NULL: nothing to do */
     int (*lock_take)(struct store *store, const char *name, int64_t wait, struct store_lock **lock, struct err *err);
     void (*lock_release)(struct store_lock *lock); /* frees */
     bool lock_is_global;
@@ -28,10 +33,13 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
     char *label;
+    unsigned transfers; /* 0 means 1 */
+    enum s3_lock_mode lock;
 };
 
 struct store_upload {
     struct store *store;
+    int64_t lock_until;
 };
 
 struct store_lock {
@@ -42,5 +50,6 @@ struct store_lock {
 bool store_name_is_valid(const char *name, size_t length);
 
 int dir_store_open(const struct store_address *address, bool create, struct store **store, struct err *err) MUST_CHECK;
+int s3_store_open(const struct store_address *address, bool create, struct store **store, struct err *err) MUST_CHECK;
 
 #endif

@@ -129,6 +129,8 @@ int err_exit_status(enum err_code code) {
     case ERR_SOURCE:
     case ERR_TARGET:
     case ERR_UNSUPPORTED:
+    case ERR_DENIED:
+    case ERR_CHANGED:
         return 1;
     case ERR_INVALID:
         return 2;

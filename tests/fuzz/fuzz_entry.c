@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct reader reader;
     reader_init(&reader, data, size);
     if (entry_decode(&entry, &reader)) {
-        fuzz_require(entry_path_is_valid(entry.path));
+        fuzz_require(entry_path_is_valid(entry.type, entry.path));
         entry_encode(&entry, &again);
         fuzz_require(again.length == size - reader.left && memcmp(again.data, data, again.length) == 0);
         entry_release(&entry);

@@ -300,7 +300,7 @@ static void what_is_remembered_but_no_longer_stored_is_read_again(void **state) 
     const char *folders[] = { "snapshots", "index", "packs" };
     for (size_t i = 0; i < 3; i++)
         while (scratch_repo_list(&fixture->scratch, folders[i], name) > 0)
-            assert_success(store_remove(fixture->scratch.store, name, &err), &err);
+            assert_success(store_remove(fixture->scratch.store, name, NULL, &err), &err);
     capture(fixture, &second);
     assert_true(second.sources[0].stored_bytes > 290000);
     assert_restores(fixture, &second);
@@ -399,7 +399,7 @@ static void a_snapshot_whose_capture_died_before_the_journal_is_written_there_by
 
     /* As if killed between the two: the head stands, the journal does not, the session was not ended. */
     assert_int_equal(scratch_repo_list(&fixture->scratch, "journal", name), 1);
-    assert_success(store_remove(fixture->scratch.store, name, &err), &err);
+    assert_success(store_remove(fixture->scratch.store, name, NULL, &err), &err);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {

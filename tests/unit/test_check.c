@@ -107,7 +107,7 @@ static void largest(const struct world *world, const char *folder, char name[REP
 
 static void remove_object(struct world *world, const char *name) {
     struct err err = { 0 };
-    assert_success(store_remove(world->scratch.store, name, &err), &err);
+    assert_success(store_remove(world->scratch.store, name, NULL, &err), &err);
 }
 
 static void put_object(struct world *world, const char *name, const char *content) {

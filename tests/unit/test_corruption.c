@@ -234,7 +234,7 @@ static void try_growth(struct world *world, const char *object, struct buffer *b
 static void try_deletion(struct world *world, const char *object, const struct buffer *bytes) {
     struct err err = { 0 };
     bool named;
-    assert_success(store_remove(world->scratch.store, object, &err), &err);
+    assert_success(store_remove(world->scratch.store, object, NULL, &err), &err);
     if (look(world, object, &named) == 0)
         fail_msg("%s: its deletion is not found", object);
     try_restores(world, object, "deleted", 0, false);

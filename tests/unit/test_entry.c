@@ -280,7 +280,7 @@ static void a_folder_is_followed_by_what_is_in_it(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof sorted / sizeof sorted[0]; i++)
         for (size_t j = 0; j < sizeof sorted / sizeof sorted[0]; j++) {
-            int order = entry_compare_paths(sorted[i], sorted[j]);
+            int order = entry_compare_paths(ENTRY_FILE, sorted[i], sorted[j]);
             assert_true((order < 0) == (i < j) && (order == 0) == (i == j));
         }
 }
@@ -290,16 +290,16 @@ static void only_plain_relative_paths_are_valid(void **state) {
     static const char *const invalid[] = { "", "/", "/a", "a/", "a//b", ".", "..", "a/.", "a/..", "./a", "a/../b" };
     (void)state;
     for (size_t i = 0; i < sizeof valid / sizeof valid[0]; i++)
-        assert_true(entry_path_is_valid(valid[i]));
+        assert_true(entry_path_is_valid(ENTRY_FILE, valid[i]));
     for (size_t i = 0; i < sizeof invalid / sizeof invalid[0]; i++)
-        assert_false(entry_path_is_valid(invalid[i]));
+        assert_false(entry_path_is_valid(ENTRY_FILE, invalid[i]));
 
     char *path = mem_alloc(ENTRY_PATH_MAX + 2);
     memset(path, 'x', ENTRY_PATH_MAX + 1);
     path[ENTRY_PATH_MAX + 1] = '\0';
-    assert_false(entry_path_is_valid(path));
+    assert_false(entry_path_is_valid(ENTRY_FILE, path));
     path[ENTRY_PATH_MAX] = '\0';
-    assert_true(entry_path_is_valid(path));
+    assert_true(entry_path_is_valid(ENTRY_FILE, path));
     free(path);
 }
 

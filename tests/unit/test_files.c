@@ -111,9 +111,10 @@ static void assert_names(const struct fixture *fixture, const struct memory_sink
     buffer_release(&names);
 
     for (size_t i = 0; i < sink->count; i++) {
-        assert_true(entry_path_is_valid(sink->entries[i].entry.path));
+        assert_true(entry_path_is_valid(ENTRY_FILE, sink->entries[i].entry.path));
         if (i > 0)
-            assert_true(entry_compare_paths(sink->entries[i - 1].entry.path, sink->entries[i].entry.path) < 0);
+            assert_true(entry_compare_paths(ENTRY_FILE, sink->entries[i - 1].entry.path, sink->entries[i].entry.path) <
+                        0);
     }
 }
 

@@ -374,7 +374,7 @@ static void chunks_that_moved_meanwhile_are_found_in_their_new_pack(void **state
     index_add(saved, &moved);
     assert_success(index_save(saved, 0, repo, &err), &err);
     index_free(saved);
-    assert_success(store_remove(repo->store, name, &err), &err);
+    assert_success(store_remove(repo->store, name, NULL, &err), &err);
 
     index_add(index, &table);
     for (unsigned i = 0; i < CHUNKS; i += 3) {

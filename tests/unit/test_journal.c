@@ -138,7 +138,7 @@ static void a_missing_segment_is_found(void **state) {
             append_one(&scratch.repo, "verified", "x");
         name_of(&scratch, missing, name);
         name_of(&scratch, missing + 1, next);
-        assert_success(store_remove(scratch.store, name, &err), &err);
+        assert_success(store_remove(scratch.store, name, NULL, &err), &err);
         assert_int_equal(journal_walk(&scratch.repo, NULL, NULL, &err), -1);
         assert_int_equal(err.code, ERR_CORRUPT);
         assert_non_null(strstr(err.message, next));
@@ -215,7 +215,7 @@ static void segments_that_do_not_belong_are_refused(void **state) {
         assert_int_equal(err.code, ERR_CORRUPT);
         err_clear(&err);
         name_of(&scratch, 0, name);
-        assert_success(store_remove(scratch.store, name, &err), &err);
+        assert_success(store_remove(scratch.store, name, NULL, &err), &err);
         buffer_release(&payload);
     }
 
@@ -224,7 +224,7 @@ static void segments_that_do_not_belong_are_refused(void **state) {
     put_forged(&scratch, &scratch.keys, host, 1, payload);
     assert_failure(journal_walk(&scratch.repo, NULL, NULL, &err), ERR_CORRUPT, &err);
     name_of(&scratch, 0, name);
-    assert_success(store_remove(scratch.store, name, &err), &err);
+    assert_success(store_remove(scratch.store, name, NULL, &err), &err);
     free(payload);
 
     /* Signed by another certified host. */
@@ -235,7 +235,7 @@ static void segments_that_do_not_belong_are_refused(void **state) {
     put_forged(&scratch, &second, host, 1, payload);
     assert_failure(journal_walk(&scratch.repo, NULL, NULL, &err), ERR_CORRUPT, &err);
     name_of(&scratch, 0, name);
-    assert_success(store_remove(scratch.store, name, &err), &err);
+    assert_success(store_remove(scratch.store, name, NULL, &err), &err);
     free(payload);
 
     /* Not a segment at all. */

@@ -123,7 +123,7 @@ static void a_copy_under_the_name_of_another_is_refused(void **state) {
     /* The damaged one does not keep the good one from opening. */
     struct keys opened;
     assert_success(key_copy_open(scratch.store, scratch.keys.set_name, "correct horse battery", &opened, &err), &err);
-    assert_success(store_remove(scratch.store, other, &err), &err);
+    assert_success(store_remove(scratch.store, other, NULL, &err), &err);
 }
 
 static void what_protects_nothing_is_refused(void **state) {

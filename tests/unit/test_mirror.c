@@ -188,8 +188,8 @@ static void absence_from_the_repository_removes_nothing(void **state) {
     mirror_world_sync(&world, true);
     mirror_world_largest_pack(&world, world.scratch.store, pack);
     repo_name(&world.scratch.repo, head, "snapshots", world.heads[0]);
-    assert_success(store_remove(world.scratch.store, pack, &err), &err);
-    assert_success(store_remove(world.scratch.store, head, &err), &err);
+    assert_success(store_remove(world.scratch.store, pack, NULL, &err), &err);
+    assert_success(store_remove(world.scratch.store, head, NULL, &err), &err);
 
     struct mirror_result result = mirror_world_sync(&world, true);
     assert_int_equal(result.removed, 0);
@@ -210,7 +210,7 @@ static void packs_of_a_snapshot_that_only_the_mirror_has_stay(void **state) {
         mirror_world_capture(&world, night);
     mirror_world_sync(&world, true);
     repo_name(&world.scratch.repo, head, "snapshots", world.heads[1]);
-    assert_success(store_remove(world.scratch.store, head, &err), &err);
+    assert_success(store_remove(world.scratch.store, head, NULL, &err), &err);
     mirror_world_expire(&world, 0);
 
     mirror_world_sync(&world, true);
@@ -251,7 +251,7 @@ static void heads_leave_by_expiry_alone(void **state) {
     mirror_world_capture(&world, 0);
     mirror_world_sync(&world, true);
     repo_name(&world.scratch.repo, head, "snapshots", world.heads[0]);
-    assert_success(store_remove(world.scratch.store, head, &err), &err);
+    assert_success(store_remove(world.scratch.store, head, NULL, &err), &err);
     journal_add(&batch, clock_now(), "destroyed", "object", head + 33, "reason", "test", NULL);
     assert_success(journal_append(&world.scratch.repo, &batch, &err), &err);
     assert_int_equal(mirror_world_sync(&world, true).removed, 0);
@@ -297,7 +297,7 @@ static void wrapped_keys_follow_the_journal(void **state) {
     assert_success(store_put(world.scratch.store, name, "a wrapped key", 13, &err), &err);
     mirror_world_sync(&world, true);
     assert_true(mirror_world_store_has(world.mirror, name));
-    assert_success(store_remove(world.scratch.store, name, &err), &err);
+    assert_success(store_remove(world.scratch.store, name, NULL, &err), &err);
     mirror_world_sync(&world, true);
     assert_true(mirror_world_store_has(world.mirror, name));
     journal_add(&batch, clock_now(), "key_removed", "id", "0123456789abcdef", NULL);

@@ -70,7 +70,7 @@ static void damage_that_cannot_be_mended_is_divergence(void **state) {
     mirror_world_flip(world.mirror_path, name);
     mirror_world_flip(world.scratch.folder, name);
     assert_failure(mirror_world_run(&world, true, 100, &result, &err), ERR_CORRUPT, &err);
-    assert_success(store_remove(world.scratch.store, name, &err), &err);
+    assert_success(store_remove(world.scratch.store, name, NULL, &err), &err);
     assert_failure(mirror_world_run(&world, true, 100, &result, &err), ERR_DIVERGED, &err);
     mirror_world_close(&world);
 }
@@ -105,7 +105,7 @@ static void a_history_that_forked_is_divergence(void **state) {
 
     /* The repository is set back, and goes on differently. */
     while (scratch_repo_list(&world.scratch, "journal", segment) > 0)
-        assert_success(store_remove(world.scratch.store, segment, &err), &err);
+        assert_success(store_remove(world.scratch.store, segment, NULL, &err), &err);
     journal_add(&batch, clock_now(), "refused", "source", "two", NULL);
     assert_success(journal_append(&world.scratch.repo, &batch, &err), &err);
     journal_batch_release(&batch);

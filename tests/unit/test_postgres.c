@@ -224,9 +224,10 @@ static void entries_come_in_tree_order_whatever_databases_are_called(void **stat
     assert_int_equal(sink.trouble_count, 0);
     assert_int_equal(sink.count, 2 * (COUNT + 1)); /* and `postgres` */
     for (size_t i = 0; i < sink.count; i++) {
-        assert_true(entry_path_is_valid(sink.entries[i].entry.path));
+        assert_true(entry_path_is_valid(ENTRY_FILE, sink.entries[i].entry.path));
         if (i > 0)
-            assert_true(entry_compare_paths(sink.entries[i - 1].entry.path, sink.entries[i].entry.path) < 0);
+            assert_true(entry_compare_paths(ENTRY_FILE, sink.entries[i - 1].entry.path, sink.entries[i].entry.path) <
+                        0);
     }
 
     /* Every name is found again. */

@@ -498,7 +498,7 @@ static void a_lost_index_destroys_nothing(void **state) {
         assert_success(
             store_names_load(nights.writer.store, repo_folder(&nights.writer, folder, "index"), &names, &err), &err);
         assert_int_equal(names.count, 2);
-        assert_success(store_remove(nights.writer.store, names.items[lost].name, &err), &err);
+        assert_success(store_remove(nights.writer.store, names.items[lost].name, NULL, &err), &err);
         store_names_release(&names);
         size_t packs = scratch_repo_list(&nights.scratch, "packs", NULL);
         assert_failure(purge_run(&nights.writer, &options, &result, &err), ERR_CORRUPT, &err);

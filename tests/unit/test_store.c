@@ -195,9 +195,9 @@ static void removing_can_be_repeated(void **state) {
 
     put(fixture->store, "folder/a", "x");
     put(fixture->store, "folder/b", "x");
-    assert_success(store_remove(fixture->store, "folder/a", &err), &err);
-    assert_success(store_remove(fixture->store, "folder/a", &err), &err);
-    assert_success(store_remove(fixture->store, "never/was", &err), &err);
+    assert_success(store_remove(fixture->store, "folder/a", NULL, &err), &err);
+    assert_success(store_remove(fixture->store, "folder/a", NULL, &err), &err);
+    assert_success(store_remove(fixture->store, "never/was", NULL, &err), &err);
     assert_failure(store_get(fixture->store, "folder/a", 10, &content, &err), ERR_NOT_FOUND, &err);
     assert_listing(fixture->store, "", "folder/b");
     put(fixture->store, "folder/a", "again");
@@ -236,7 +236,7 @@ static void a_name_that_no_object_can_have_is_refused(void **state) {
         assert_failure(store_get(fixture->store, name, 10, &content, &err), ERR_INVALID, &err);
         assert_failure(store_get_range(fixture->store, name, 0, &byte, 1, &err), ERR_INVALID, &err);
         assert_failure(store_stat(fixture->store, name, &size, NULL, &err), ERR_INVALID, &err);
-        assert_failure(store_remove(fixture->store, name, &err), ERR_INVALID, &err);
+        assert_failure(store_remove(fixture->store, name, NULL, &err), ERR_INVALID, &err);
         assert_failure(store_lock_take(fixture->store, name, 0, &lock, &err), ERR_INVALID, &err);
         assert_success(store_upload_begin(fixture->store, &upload, &err), &err);
         assert_failure(store_upload_commit(upload, name, &err), ERR_INVALID, &err);
@@ -349,7 +349,7 @@ static void a_callback_that_fails_ends_the_listing_with_its_error(void **state) 
 }
 
 static int remove_listed(void *context, const struct store_object *object, struct err *err) {
-    return store_remove(context, object->name, err);
+    return store_remove(context, object->name, NULL, err);
 }
 
 static void objects_may_be_removed_while_they_are_listed(void **state) {
@@ -449,7 +449,7 @@ static void *write_objects(void *context) {
         snprintf(name, sizeof name, "set/packs/%02d/%d-%d", i % 10, writer->number, i);
         writer->failures += store_put(writer->store, name, name, strlen(name), &err) != 0;
         if (i % 5 == 4)
-            writer->failures += store_remove(writer->store, name, &err) != 0;
+            writer->failures += store_remove(writer->store, name, NULL, &err) != 0;
     }
     return NULL;
 }
@@ -521,7 +521,7 @@ static void check_after_kill(const struct fixture *fixture, uint32_t durable) {
         assert_success(store_get(store, names.items[i].name, KILLED_OBJECT, &content, &err), &err);
         assert_int_equal(content.length, KILLED_OBJECT);
         assert_memory_equal(content.data, expected, KILLED_OBJECT);
-        assert_success(store_remove(store, names.items[i].name, &err), &err);
+        assert_success(store_remove(store, names.items[i].name, NULL, &err), &err);
         buffer_release(&content);
     }
     store_names_release(&names);

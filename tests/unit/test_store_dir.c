@@ -272,7 +272,7 @@ static void a_folder_that_somebody_removed_is_made_again(void **state) {
     struct err err = { 0 };
 
     put(store, "set/packs/x");
-    assert_success(store_remove(store, "set/packs/x", &err), &err);
+    assert_success(store_remove(store, "set/packs/x", NULL, &err), &err);
     assert_int_equal(rmdir(path), 0);
     put(store, "set/packs/x");
     assert_int_equal(count_objects(store), 1);
@@ -342,7 +342,7 @@ static int fill_disk(const char *folder) {
         return 5;
 
     /* The failed put gave back what it had taken. */
-    if (store_remove(store, "packs/0", &err) < 0 || store_put(store, "packs/0", block, sizeof block, &err) < 0)
+    if (store_remove(store, "packs/0", NULL, &err) < 0 || store_put(store, "packs/0", block, sizeof block, &err) < 0)
         return 6;
     store_close(store);
     buffer_release(&content);

@@ -29,6 +29,10 @@ struct mirror_result {
     uint64_t strangers; /* objects on the mirror that the repository neither has nor ever destroyed: kept, reported */
     uint64_t
         damaged; /* read back and not what their names say: reported, uploaded again where the repository has them */
+    uint64_t refused;        /* objects that a lock holds */
+    int64_t refused_until;   /* the latest of their dates */
+    uint64_t hidden;         /* objects that the key may only hide: the bucket's own rules end them */
+    uint64_t found_hidden;   /* objects that somebody else hid: sent again */
     int64_t newest_snapshot; /* on the mirror afterwards; 0: none */
 };
 

@@ -47,6 +47,9 @@ struct purge_result {
     uint64_t packs_waiting;    /* condemned, waiting for a session to end */
     uint64_t dead_bytes_kept;  /* in packs that still live, until their deadline */
     int64_t earliest_deadline; /* of those; 0: none */
+    uint64_t refused;          /* objects that a lock holds; tried again by the next run after `refused_until` */
+    int64_t refused_until;     /* the latest of their dates */
+    uint64_t hidden;           /* objects that the key may only hide: the bucket's own rules end them */
 };
 
 int purge_run(struct repo *repo, const struct purge_options *options, struct purge_result *result,

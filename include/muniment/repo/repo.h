@@ -24,6 +24,8 @@ struct repo {
     struct store *store; /* borrowed */
     struct keys *keys;   /* borrowed */
     struct log *log;     /* borrowed; may be NULL */
+    int64_t lock_until;  /* for the packs, indexes, heads and journal segments that this run writes, where the store
+                            locks; 0: none */
     char id[33];         /* of the repository, in hex */
 };
 

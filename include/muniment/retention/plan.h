@@ -80,6 +80,10 @@ uint8_t plan_birth_tiers(const struct calendar *calendar, const struct policy *p
                          const struct plan_snapshot *earlier, size_t count, int64_t when);
 int64_t plan_deadline(const struct policy *policy, int64_t when);
 
+/* The earliest moment at which the plan may end a complete snapshot of these tiers: what it writes can be locked until
+ * then, since the lock then never outlasts a decision, and never the deadline. 0: nothing that can be known. */
+int64_t plan_lock_until(const struct calendar *calendar, const struct policy *policy, uint8_t tiers, int64_t when);
+
 /* Numbers a policy comes to: the oldest age tiers can reach in seconds without and with the cap, and how many of each
  * tier are effective. */
 struct policy_reach {

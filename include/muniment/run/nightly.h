@@ -27,8 +27,8 @@ void opened_set_close(struct opened_set *set); /* also one whose opening failed,
 
 /* Without configuration or state: the set that a key file opens in the store at `path`; with `key` NULL, the first set
  * there of which `passphrase` opens a wrapped copy. `settings` and `state` stay NULL. */
-int opened_set_open_alone(struct opened_set *set, const char *path, const char *key, const char *passphrase,
-                          struct log *log, struct err *err) MUST_CHECK;
+int opened_set_open_alone(struct opened_set *set, const struct store_address *address, const char *key,
+                          const char *passphrase, struct log *log, struct err *err) MUST_CHECK;
 
 /* The plan for a set now: heads (owned by the caller) and one verdict each (freed with free()). */
 int rotate_plan(struct opened_set *set, int64_t now, struct heads *heads, struct plan_verdict **verdicts,

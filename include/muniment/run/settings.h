@@ -9,7 +9,8 @@
 
 struct mirror_settings {
     char *name;
-    char *path;                                                   /* of its store */
+    char *path;                                                   /* of its store, or its address */
+    enum s3_lock_mode lock;                                       /* of what is put there */
     enum { MIRROR_DAILY, MIRROR_WEEKLY, MIRROR_MANUAL } schedule; /* of copies; deletions reach it with every run */
     unsigned verify_percent;                                      /* with every run; default 5 */
 };
@@ -30,8 +31,10 @@ struct set_settings {
 
 struct settings {
     char *file;
-    char *repository; /* path of the store */
-    char *state;      /* folder of this host's memory; default /var/lib/muniment */
+    char *repository; /* path of the store, or its address */
+    enum s3_lock_mode repository_lock;
+    struct s3_services services;
+    char *state; /* folder of this host's memory; default /var/lib/muniment */
     struct set_settings *sets;
     size_t set_count;
 };

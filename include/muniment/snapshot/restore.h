@@ -8,6 +8,7 @@
 #define MUNIMENT_SNAPSHOT_RESTORE_H
 
 #include <muniment/repo/head.h>
+#include <muniment/s3/service.h>
 #include <muniment/source/postgres.h>
 
 struct restore_options {
@@ -23,6 +24,7 @@ struct restore_options {
 
 struct restore_result {
     uint64_t entries, bytes;
+    uint64_t unchanged;  /* of the entries: objects that were there already, as they are in the snapshot */
     uint64_t incomplete; /* entries that were captured incomplete or changing; each was named in the log */
 };
 
@@ -39,5 +41,12 @@ int restore_to_descriptor(struct repo *repo, const struct restore_options *optio
  * exactly one database chosen, `rename` (may be NULL) is its new name. */
 int restore_to_postgres(struct repo *repo, const struct restore_options *options, const struct postgres_target *target,
                         bool globals, const char *rename, struct restore_result *result, struct err *err) MUST_CHECK;
+
+/* The objects of the snapshot's buckets, with their metadata, several at once. An address without a bucket means the
+ * buckets that they came from; with one: all into that one, below the address's prefix, and where they come from
+ * several buckets each below its bucket's name. What is there already with the same content and metadata is left; other
+ * objects under a key are ERR_EXISTS unless `overwrite`, before anything is written. */
+int restore_to_bucket(struct repo *repo, const struct restore_options *options, const char *address,
+                      const struct s3_services *services, struct restore_result *result, struct err *err) MUST_CHECK;
 
 #endif

@@ -3,6 +3,10 @@
  *
  * Paths are bytes, relative, components joined by '/', none empty, "." or "..", no NUL. Tree order is bytewise with '/'
  * before every other byte, so that a folder is followed by what is in it.
+ *
+ * An object's path is "BUCKET/KEY" with the key as it is: any bytes but NUL, "//" and "./" included. A tree of objects
+ * holds nothing else, and its order is plain bytewise, as object storage lists them: so that listing and tree are
+ * merged in constant memory.
  */
 #ifndef MUNIMENT_SOURCE_ENTRY_H
 #define MUNIMENT_SOURCE_ENTRY_H
@@ -20,6 +24,7 @@ enum entry_type {
     ENTRY_CHARACTER = 6,
     ENTRY_BLOCK = 7,
     ENTRY_STREAM = 8, /* a dump or a command's output: content without a file's metadata */
+    ENTRY_OBJECT = 9, /* of a bucket; its headers, metadata, tags and ETag are attributes (see bucket_place.h) */
 };
 
 enum entry_flag {
@@ -73,8 +78,9 @@ void entry_add_attribute(struct entry *entry, const char *name, const void *valu
 const struct entry_attribute *entry_attribute(const struct entry *entry, const char *name);
 void entry_add_range(struct entry *entry, uint64_t offset, uint64_t length); /* in order */
 
-int entry_compare_paths(const char *left, const char *right); /* tree order */
-bool entry_path_is_valid(const char *path);
+/* In the order of a tree of entries of this type. */
+int entry_compare_paths(enum entry_type type, const char *left, const char *right);
+bool entry_path_is_valid(enum entry_type type, const char *path);
 
 /*
  * The entry as it stands in the tree stream:
@@ -82,7 +88,7 @@ bool entry_path_is_valid(const char *path);
  *     entry     = varint length, then exactly so many bytes:
  *     type        u8, one of enum entry_type
  *     flags       u8, bits of enum entry_flag, no others
- *     path        text, a valid path
+ *     path        text, a path that is valid for the type
  *     mode        varint, at most 07777
  *     uid, gid    varint each, at most 2^32 - 1
  *     user, group text each; empty means no name

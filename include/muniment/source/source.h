@@ -11,6 +11,7 @@
 #ifndef MUNIMENT_SOURCE_SOURCE_H
 #define MUNIMENT_SOURCE_SOURCE_H
 
+#include <muniment/s3/service.h>
 #include <muniment/source/entry.h>
 #include <muniment/util/error.h>
 #include <muniment/util/log.h>
@@ -45,6 +46,14 @@ struct source {
         bool one_file_system;
         bool exclude_caches; /* skip folders with a valid CACHEDIR.TAG */
     } files;
+
+    struct {
+        struct strings places;              /* addresses: "s3:SERVICE/BUCKET[/PREFIX]" */
+        struct strings include;             /* patterns of keys; empty means all */
+        struct strings exclude;             /* patterns of keys */
+        bool tags;                          /* default true: keep objects' tags, where the server says there are some */
+        const struct s3_services *services; /* borrowed from the settings; may be NULL */
+    } bucket;
 
     struct {
         struct strings arguments; /* argv; one that is a single string with spaces runs under /bin/sh -c */
@@ -85,6 +94,7 @@ struct source_sink {
 
 struct source_kind {
     const char *name; /* as in the configuration */
+    int order;        /* kinds with a lower one are captured first: databases before the objects they refer to */
     bool fine_chunks; /* CHUNKER_DATABASE for all of it; else only for what begins like a database or a dump */
     /* Tells, before anything is stored, what would make the capture fail. */
     int (*preflight)(const struct source *source, struct log *log, struct err *err);
@@ -95,6 +105,7 @@ struct source_kind {
 extern const struct source_kind SOURCE_POSTGRES;
 extern const struct source_kind SOURCE_FILES;
 extern const struct source_kind SOURCE_COMMAND;
+extern const struct source_kind SOURCE_BUCKET; /* "s3" */
 
 /* By name, or NULL. */
 const struct source_kind *source_kind_find(const char *name);

@@ -16,8 +16,10 @@
 #ifndef MUNIMENT_STORE_STORE_H
 #define MUNIMENT_STORE_STORE_H
 
+#include <muniment/s3/service.h>
 #include <muniment/util/buffer.h>
 #include <muniment/util/error.h>
+#include <muniment/util/log.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,8 +31,13 @@ enum { STORE_NAME_MAX = 255 };
 
 /* Where a store is. Borrowed by store_open(), which copies what it needs. */
 struct store_address {
-    const char *path;  /* a directory */
-    const char *label; /* how messages name it; NULL means the path */
+    const char *path;                   /* a directory, or an address of object storage ("s3:...", see s3/service.h) */
+    const char *label;                  /* how messages name it; NULL means the path */
+    const struct s3_services *services; /* for addresses; may be NULL */
+    enum s3_lock_mode lock;             /* how objects are locked that are put with a date; only on object storage */
+    int64_t as_of;                      /* not 0: the store as it was then, read only, from the versions that a bucket
+                                           kept (ERR_UNSUPPORTED where there are none) */
+    struct log *log;                    /* borrowed; may be NULL */
 };
 
 struct store_object {
@@ -45,13 +52,21 @@ int store_open(const struct store_address *address, bool create, struct store **
 void store_close(struct store *store); /* NULL is fine */
 const char *store_label(const struct store *store);
 
+/* How many transfers at once are of use: 1 for a directory, the connections of a bucket. */
+unsigned store_transfers(const struct store *store);
+
 /* Stores `length` bytes under `name`, replacing what was there. Durable when it returns 0. */
 int store_put(struct store *store, const char *name, const void *data, size_t length, struct err *err) MUST_CHECK;
+
+/* The same, locked until then from its first moment where the store was opened with a lock; 0: not locked. */
+int store_put_locked(struct store *store, const char *name, const void *data, size_t length, int64_t until,
+                     struct err *err) MUST_CHECK;
 
 /* The same for large objects whose name is known only at their end. Nothing is visible before commit. Commit and
  * abort both free the upload, whatever they return. */
 int store_upload_begin(struct store *store, struct store_upload **upload, struct err *err) MUST_CHECK;
 int store_upload_write(struct store_upload *upload, const void *data, size_t length, struct err *err) MUST_CHECK;
+void store_upload_lock(struct store_upload *upload, int64_t until); /* as store_put_locked() */
 int store_upload_commit(struct store_upload *upload, const char *name, struct err *err) MUST_CHECK;
 void store_upload_abort(struct store_upload *upload); /* NULL is fine */
 
@@ -70,8 +85,40 @@ int store_stat(struct store *store, const char *name, uint64_t *size, int64_t *m
 typedef int store_each(void *context, const struct store_object *object, struct err *err);
 int store_list(struct store *store, const char *prefix, store_each *each, void *context, struct err *err) MUST_CHECK;
 
-/* Removes an object. Durable when it returns 0; an absent object is a success, so removal can be repeated. */
-int store_remove(struct store *store, const char *name, struct err *err) MUST_CHECK;
+/* The same with what is hidden: names that have versions in a bucket and are not listed, because a hide marker is the
+ * newest. Where there are no versions this is store_list(). */
+struct store_kept {
+    const char *name;  /* borrowed for the call */
+    uint64_t size;     /* of the newest version that is no marker */
+    int64_t modified;  /* of the newest version */
+    unsigned versions; /* hide markers counted */
+    bool hidden;
+};
+typedef int store_each_kept(void *context, const struct store_kept *object, struct err *err);
+int store_list_kept(struct store *store, const char *prefix, store_each_kept *each, void *context,
+                    struct err *err) MUST_CHECK;
+
+/* Lengthens the lock of the object's newest version; one that lasts longer stays. Nothing without a lock. */
+int store_lock_until(struct store *store, const char *name, int64_t until, struct err *err) MUST_CHECK;
+bool store_locks(const struct store *store); /* it was opened with a lock */
+
+/* How a removal went. */
+struct store_removal {
+    unsigned versions;    /* that were destroyed, hide markers counted; a directory's objects have one */
+    struct buffer ids;    /* of those versions, joined by ','; empty for a directory. The caller's to release */
+    bool hidden;          /* the key may not delete: the object is hidden, its bytes stay until the bucket's rules end
+                             them */
+    int64_t locked_until; /* a version is locked until then (INT64_MAX: by a legal hold) */
+};
+
+/* Removes an object with all its versions and its hide markers, by their ids, and lists it again to prove it. Durable
+ * when it returns 0; an absent object is a success, so removal can be repeated. ERR_REFUSED when a lock holds a version
+ * (what is not locked is gone then; nothing is hidden). `removal` may be NULL. */
+int store_remove(struct store *store, const char *name, struct store_removal *removal, struct err *err) MUST_CHECK;
+
+/* Aborts unfinished uploads below the folder `prefix` that began before then. Nothing for a directory, which sweeps
+ * when it is opened. */
+int store_sweep(struct store *store, const char *prefix, int64_t before, struct err *err) MUST_CHECK;
 
 /* An exclusive advisory lock between the processes that use this store, freed by the system when its holder dies.
  * `name` as for objects; a lock is not an object and is not listed. Waits up to `wait` seconds, then ERR_LOCKED. */

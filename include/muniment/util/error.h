@@ -28,6 +28,8 @@ enum err_code {
     ERR_STALE,         /* too old */
     ERR_DIVERGED,      /* a mirror does not match its repository */
     ERR_UNSUPPORTED,   /* a newer format, or a feature this store lacks */
+    ERR_DENIED,        /* a server does not let us: credentials, capabilities, caps */
+    ERR_CHANGED,       /* it is not the one that was meant any more */
     ERR_INTERRUPTED,   /* the user or the system asked to stop */
 };
 

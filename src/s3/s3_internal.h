@@ -1,0 +1,106 @@
+/*
+ * Between the parts of the client:
+ *
+ *     service.c, credentials.c   who and where
+ *     sign.c                     Signature V4, pure functions
+ *     transport.c                one HTTP exchange over libcurl, and the pool of connections
+ *     retry.c                    what is worth trying again, and when
+ *     request.c                  s3_send(): sign, exchange, judge, try again
+ *     objects.c                  put, get, head, delete
+ *     xml.c                      bounded XML (expat), listing.c, multipart.c, lock.c, bucket.c: what is made of it
+ *     v2.c                       Signature V2, through libs3
+ */
+#ifndef MUNIMENT_S3_INTERNAL_H
+#define MUNIMENT_S3_INTERNAL_H
+
+#include <muniment/s3/client.h>
+#include <muniment/s3/credentials.h>
+
+/* --- sign.c ------------------------------------------------------------------------------------------------------- */
+
+/* Percent-encodes everything but unreserved bytes (RFC 3986) and, if `slashes`, '/'. Appends. */
+void s3_encode(struct buffer *out, const char *text, bool slashes);
+
+/* What a signature covers. Names of headers in lower case. */
+struct s3_signing {
+    const char *method;
+    const char *path;                 /* as it goes over the wire: encoded already, begins with '/' */
+    const struct s3_headers *query;   /* not encoded, in any order */
+    const struct s3_headers *headers; /* all that are signed: host, x-amz-*, content-md5, ... */
+    const char *payload;              /* hexadecimal SHA-256, or "UNSIGNED-PAYLOAD" */
+    const char *region, *service;     /* service is "s3" */
+    const char *date;                 /* "20261121T102030Z", as in x-amz-date */
+};
+
+/* The query as it is signed and sent: encoded, sorted by name and value, joined. Appends. */
+void s3_canonical_query(struct buffer *out, const struct s3_headers *query);
+
+/* The value of the Authorization header. Appends. (AWS General Reference, "Signature Version 4 signing process".) */
+void s3_sign(struct buffer *out, const struct s3_signing *signing, const struct s3_credentials *credentials);
+
+/* --- request.c ---------------------------------------------------------------------------------------------------- */
+
+struct s3_request {
+    const char *what;          /* for messages: "put", "list", "complete the upload of" */
+    const char *method;        /* "GET", "PUT", "POST", "HEAD", "DELETE" */
+    const char *bucket;        /* or NULL */
+    const char *key;           /* or NULL */
+    struct s3_headers query;   /* names and values, not encoded; a value may be "" ("uploads") */
+    struct s3_headers headers; /* beyond host, date, content hash and authorization, which s3_send() adds */
+    const void *body;
+    size_t length;
+    const uint8_t *sha256; /* of the body, when known; NULL: computed */
+    bool md5;              /* send Content-MD5 */
+    bool xml;              /* a 200 answer is XML: one whose root is Error is an error, and worth retrying */
+    size_t answer_max;     /* more bytes of answer than this are ERR_CORRUPT */
+    struct buffer *to;     /* where the body of a good answer is appended; NULL: it is dropped */
+    bool resume;           /* a GET whose body broke off may be continued with a range, if the ETag has not changed */
+};
+
+struct s3_answer {
+    long status;
+    struct s3_headers headers; /* names in lower case */
+};
+void s3_answer_release(struct s3_answer *answer);
+
+/* One request with all its tries. On an error that the server gave, *status (may be NULL) is its HTTP status, and
+ * `code` (may be NULL; 64 bytes) its S3 code, for callers that know better what it means. */
+int s3_send(struct s3 *s3, const struct s3_request *request, struct s3_answer *answer, long *status, char *code,
+            struct err *err) MUST_CHECK;
+void s3_request_release(struct s3_request *request); /* its query and headers */
+
+bool s3_is_v2(const struct s3 *s3);
+int s3_refuse_v2(const struct s3 *s3, const char *what, struct err *err); /* ERR_UNSUPPORTED; always -1 */
+
+/* The header list of an answer as an info; takes the ETag's quotes off. */
+int s3_info_from_answer(const struct s3_answer *answer, struct s3_info *info, struct err *err) MUST_CHECK;
+
+/* --- xml.c -------------------------------------------------------------------------------------------------------- */
+
+/* A bounded pull over a document: calls `element` at the end of each element with its path ("ListBucketResult/Contents/
+ * Key") and its text. No DTDs, no entities but the five, at most 16 deep, text of at most 64 KiB an element. A callback
+ * that returns non-zero ends it. ERR_CORRUPT for what is not such a document. */
+typedef int s3_element(void *context, const char *path, const char *text, struct err *err);
+int s3_xml_parse(const void *data, size_t length, s3_element *element, void *context, struct err *err) MUST_CHECK;
+
+/* Appends text with &, <, >, quotes and control characters escaped. */
+void s3_xml_escape(struct buffer *out, const char *text);
+
+/* The Code and Message of an <Error> document; false when it is none. */
+bool s3_xml_error(const void *data, size_t length, char code[64], char message[512]);
+
+/* "2026-11-21T10:20:30.000Z" and HTTP dates. */
+int s3_parse_time(const char *text, int64_t *when, struct err *err) MUST_CHECK;
+
+/* --- v2.c --------------------------------------------------------------------------------------------------------- */
+
+int s3_v2_put(struct s3 *s3, const char *bucket, const char *key, const void *data, size_t length,
+              const struct s3_put *options, struct s3_info *info, struct err *err) MUST_CHECK;
+int s3_v2_get(struct s3 *s3, const char *bucket, const char *key, const struct s3_get *what, struct buffer *out,
+              struct s3_info *info, struct err *err) MUST_CHECK;
+int s3_v2_head(struct s3 *s3, const char *bucket, const char *key, struct s3_info *info, struct err *err) MUST_CHECK;
+int s3_v2_delete(struct s3 *s3, const char *bucket, const char *key, struct err *err) MUST_CHECK;
+int s3_v2_list(struct s3 *s3, const char *bucket, const char *prefix, const char *start_after, s3_each *each,
+               void *context, struct err *err) MUST_CHECK;
+
+#endif
