@@ -8,13 +8,19 @@
 #include <string.h>
 
 enum {
-    JOB_PLAIN = 1024 * 1024, /* a job holds about this much plaintext */
-    JOB_CHUNKS = 256,
-    READ_GAP = 16 * 1024, /* reading over this many unwanted bytes is cheaper than another request */
-    READ_MAX = 2 * 1024 * 1024,
     SECTION_SLOTS = 1024, /* buckets of the table of opened sections */
     RELOADS_MAX = 64,
 };
+
+/* How much is read at once. A request to a bucket takes many times as long as one to a disk, and is paid for. */
+struct reading {
+    size_t job_plain; /* a job holds about this much plaintext */
+    size_t job_chunks;
+    size_t gap; /* reading over this many unwanted bytes is cheaper than another request */
+    size_t max; /* of one request */
+};
+static const struct reading FROM_DISK = { 1024 * 1024, 256, 16 * 1024, 2 * 1024 * 1024 };
+static const struct reading FROM_BUCKET = { 4 * 1024 * 1024, 1024, 128 * 1024, 4 * 1024 * 1024 };
 
 /* A section whose key is open; kept until the end. */
 struct opened_section {
@@ -49,6 +55,7 @@ struct job {
 struct fetch {
     struct repo *repo;
     struct index *index;
+    const struct reading *reading;
     fetch_source *source;
     void *context;
     unsigned reloads;
@@ -75,15 +82,15 @@ struct fetch {
 /* --- what workers do ---------------------------------------------------------------------------------------------- */
 
 /* Chunks [from, returned) lie so near to each other that one request reads them. */
-static size_t read_run(const struct job *job, size_t from, uint64_t *length) {
+static size_t read_run(const struct reading *reading, const struct job *job, size_t from, uint64_t *length) {
     const struct job_chunk *first = &job->chunks[from];
     uint64_t end = first->offset + first->slot.stored_length;
     size_t to = from + 1;
     for (; to < job->count; to++) {
         const struct job_chunk *chunk = &job->chunks[to];
         uint64_t chunk_end = chunk->offset + chunk->slot.stored_length;
-        if (memcmp(chunk->pack, first->pack, 32) != 0 || chunk->offset < end || chunk->offset - end > READ_GAP ||
-            chunk_end - first->offset > READ_MAX)
+        if (memcmp(chunk->pack, first->pack, 32) != 0 || chunk->offset < end || chunk->offset - end > reading->gap ||
+            chunk_end - first->offset > reading->max)
             break;
         end = chunk_end;
     }
@@ -96,7 +103,7 @@ static int run_job(struct fetch *fetch, struct job *job, struct chunk_opener *op
     err_clear(&job->err);
     for (size_t from = 0; from < job->count;) {
         uint64_t length;
-        size_t to = read_run(job, from, &length);
+        size_t to = read_run(fetch->reading, job, from, &length);
         uint64_t offset = job->chunks[from].offset;
         char name[REPO_NAME_MAX];
         repo_pack_name(repo, name, job->chunks[from].pack);
@@ -206,7 +213,7 @@ static int resolve(struct fetch *fetch, struct job_chunk *chunk, struct err *err
 static int fill_job(struct fetch *fetch, struct job *job, struct err *err) {
     job->count = 0;
     job->plain_length = 0;
-    while (job->count < JOB_CHUNKS && job->plain_length < JOB_PLAIN) {
+    while (job->count < fetch->reading->job_chunks && job->plain_length < fetch->reading->job_plain) {
         if (fetch->extent_at == fetch->extent.count) {
             int result = fetch->ended ? 0 : fetch->source(fetch->context, &fetch->extent, err);
             if (result < 0)
@@ -333,14 +340,16 @@ struct fetch *fetch_new(struct repo *repo, struct index *index, unsigned workers
     pthread_cond_init(&fetch->done, NULL);
     fetch->opener = chunk_opener_new(repo->keys);
 
+    unsigned transfers = store_transfers(repo->store);
+    fetch->reading = transfers > 1 ? &FROM_BUCKET : &FROM_DISK;
     if (workers == 0)
-        workers = cores_online();
+        workers = transfers > cores_online() ? transfers : cores_online();
     fetch->job_count = workers == 1 ? 1 : 2 * (size_t)workers + 2;
     fetch->jobs = mem_array(fetch->job_count, sizeof *fetch->jobs);
     for (size_t i = 0; i < fetch->job_count; i++) {
-        fetch->jobs[i].chunks = mem_array(JOB_CHUNKS, sizeof *fetch->jobs[i].chunks);
-        fetch->jobs[i].macs = mem_array(JOB_CHUNKS, sizeof *fetch->jobs[i].macs);
-        fetch->jobs[i].plain = mem_alloc(JOB_PLAIN + CHUNK_MAX);
+        fetch->jobs[i].chunks = mem_array(fetch->reading->job_chunks, sizeof *fetch->jobs[i].chunks);
+        fetch->jobs[i].macs = mem_array(fetch->reading->job_chunks, sizeof *fetch->jobs[i].macs);
+        fetch->jobs[i].plain = mem_alloc(fetch->reading->job_plain + CHUNK_MAX);
     }
 
     /* A thread that cannot be started leaves the work to those that could, or to the caller. */

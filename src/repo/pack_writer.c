@@ -146,6 +146,7 @@ int pack_writer_finish(struct pack_writer *writer, struct pack_table *table, str
     repo_pack_name(writer->repo, name, writer->table.pack);
     struct store_upload *upload = writer->upload;
     writer->upload = NULL;
+    store_upload_hashed(upload, writer->table.pack);
     if (store_upload_commit(upload, name, err) < 0) {
         writer_free(writer);
         return err_wrap(err, "store a pack");

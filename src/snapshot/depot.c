@@ -5,8 +5,9 @@
 #include <string.h>
 
 enum {
-    FINISH_QUEUE = 2,     /* full packs that wait for their fsync */
-    INDEX_SAVE_EVERY = 16 /* packs: what a killed run stored is then found again, but for the last few */
+    FINISHERS_MAX = 4,     /* threads; each holds a pack that is on its way to a bucket in memory */
+    QUEUE_MAX = 2,         /* full packs that wait for a finisher */
+    INDEX_SAVE_EVERY = 16, /* packs: what a killed run stored is then found again, but for the last few */
 };
 
 /* Packs of one kind being filled, one after another. */
@@ -22,17 +23,19 @@ struct depot {
     struct dedup *data, *references;
     struct output contents, metadata;
 
-    /* The finisher's. `fresh` is only touched by its thread, and after it has ended by depot_finish(). */
-    pthread_t finisher;
-    bool finishing;
+    /* The finishers'. */
+    pthread_t finishers[FINISHERS_MAX];
+    unsigned finisher_count;
     pthread_mutex_t mutex;
     pthread_cond_t given, taken;
-    struct pack_writer *queue[FINISH_QUEUE];
+    struct pack_writer *queue[QUEUE_MAX];
     size_t queued;
     bool last; /* nothing more is given */
     bool failed;
     struct err err;
-    struct index *fresh;
+
+    pthread_mutex_t index_mutex;
+    struct index *fresh; /* of the packs that are stored */
     size_t saved;
 };
 
@@ -46,12 +49,15 @@ static int save_index(struct depot *depot, struct err *err) {
 
 static int finish_pack(struct depot *depot, struct pack_writer *writer, struct err *err) {
     struct pack_table table = { 0 };
+    int result = 0;
     if (pack_writer_finish(writer, &table, err) < 0)
         return -1;
+    pthread_mutex_lock(&depot->index_mutex);
     index_add(depot->fresh, &table);
-    if (index_pack_count(depot->fresh) - depot->saved < INDEX_SAVE_EVERY)
-        return 0;
-    return save_index(depot, err);
+    if (index_pack_count(depot->fresh) - depot->saved >= INDEX_SAVE_EVERY)
+        result = save_index(depot, err);
+    pthread_mutex_unlock(&depot->index_mutex);
+    return result;
 }
 
 static void *finisher(void *context) {
@@ -63,8 +69,7 @@ static void *finisher(void *context) {
         if (depot->queued == 0)
             break;
         struct pack_writer *writer = depot->queue[0];
-        depot->queue[0] = depot->queue[1];
-        depot->queued--;
+        memmove(depot->queue, depot->queue + 1, --depot->queued * sizeof *depot->queue);
         bool failed = depot->failed;
         pthread_cond_signal(&depot->taken);
         pthread_mutex_unlock(&depot->mutex);
@@ -94,6 +99,7 @@ struct depot *depot_new(struct repo *repo, const struct session *session, const 
     depot->references = dedup_new(index, SECTION_INDEX, condemned);
     depot->fresh = index_new();
     pthread_mutex_init(&depot->mutex, NULL);
+    pthread_mutex_init(&depot->index_mutex, NULL);
     pthread_cond_init(&depot->given, NULL);
     pthread_cond_init(&depot->taken, NULL);
     return depot;
@@ -116,17 +122,27 @@ bool depot_has_extents(const struct depot *depot, const struct extents *extents)
     return true;
 }
 
-/* Hands the output's pack to the finisher, waiting while it is behind. */
+/* A directory is served best by one, a bucket by several transfers at once. */
+static int start_finishers(struct depot *depot, struct err *err) {
+    unsigned wanted = store_transfers(depot->repo->store);
+    if (wanted > FINISHERS_MAX)
+        wanted = FINISHERS_MAX;
+    while (depot->finisher_count < wanted) {
+        if (pthread_create(&depot->finishers[depot->finisher_count], NULL, finisher, depot) != 0)
+            return depot->finisher_count > 0 ? 0 : err_sys(err, "start the thread that finishes packs");
+        depot->finisher_count++;
+    }
+    return 0;
+}
+
+/* Hands the output's pack to a finisher, waiting while they are behind. */
 static int close_pack(struct depot *depot, struct output *output, struct err *err) {
     if (!output->writer)
         return 0;
-    if (!depot->finishing) {
-        if (pthread_create(&depot->finisher, NULL, finisher, depot) != 0)
-            return err_sys(err, "start the thread that finishes packs");
-        depot->finishing = true;
-    }
+    if (depot->finisher_count == 0 && start_finishers(depot, err) < 0)
+        return -1;
     pthread_mutex_lock(&depot->mutex);
-    while (depot->queued == FINISH_QUEUE)
+    while (depot->queued == QUEUE_MAX)
         pthread_cond_wait(&depot->taken, &depot->mutex);
     depot->queue[depot->queued++] = output->writer;
     *output = (struct output){ 0 };
@@ -170,22 +186,20 @@ int depot_put(struct depot *depot, enum depot_stream stream, const struct depot_
     return add_chunk(depot, stream, chunk, birth, number, stored, err);
 }
 
-static void stop_finisher(struct depot *depot) {
-    if (!depot->finishing)
-        return;
+static void stop_finishers(struct depot *depot) {
     pthread_mutex_lock(&depot->mutex);
     depot->last = true;
-    pthread_cond_signal(&depot->given);
+    pthread_cond_broadcast(&depot->given);
     pthread_mutex_unlock(&depot->mutex);
-    pthread_join(depot->finisher, NULL);
-    depot->finishing = false;
+    while (depot->finisher_count > 0)
+        pthread_join(depot->finishers[--depot->finisher_count], NULL);
     depot->last = false;
 }
 
 int depot_finish(struct depot *depot, struct err *err) {
     if (close_pack(depot, &depot->contents, err) < 0 || close_pack(depot, &depot->metadata, err) < 0)
         return -1;
-    stop_finisher(depot);
+    stop_finishers(depot);
     if (depot->failed) {
         *err = depot->err;
         return -1;
@@ -199,13 +213,14 @@ void depot_free(struct depot *depot) {
     pthread_mutex_lock(&depot->mutex);
     depot->failed = true;
     pthread_mutex_unlock(&depot->mutex);
-    stop_finisher(depot);
+    stop_finishers(depot);
     pack_writer_abort(depot->contents.writer);
     pack_writer_abort(depot->metadata.writer);
     dedup_free(depot->data);
     dedup_free(depot->references);
     index_free(depot->fresh);
     pthread_mutex_destroy(&depot->mutex);
+    pthread_mutex_destroy(&depot->index_mutex);
     pthread_cond_destroy(&depot->given);
     pthread_cond_destroy(&depot->taken);
     free(depot);

@@ -2,8 +2,8 @@
  * The depot: where a capture's chunks go. It deduplicates, seals, fills packs, and makes packs and index durable.
  *
  * Contents go to packs of their own, trees and reference streams to others: so a restore of one file reads few packs,
- * and what every purge must read lies close together. Full packs are finished (hashed to their end, fsynced, renamed)
- * by a thread of its own, so that capturing goes on meanwhile.
+ * and what every purge must read lies close together. Full packs are finished (hashed to their end, made durable) by
+ * threads of their own, several for a bucket, so that capturing goes on meanwhile.
  */
 #ifndef MUNIMENT_SNAPSHOT_DEPOT_INTERNAL_H
 #define MUNIMENT_SNAPSHOT_DEPOT_INTERNAL_H

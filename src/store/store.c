@@ -72,6 +72,11 @@ void store_upload_lock(struct store_upload *upload, int64_t until) {
     upload->lock_until = store_locks(upload->store) ? until : 0;
 }
 
+void store_upload_hashed(struct store_upload *upload, const uint8_t sha256[32]) {
+    upload->hashed = true;
+    memcpy(upload->sha256, sha256, sizeof upload->sha256);
+}
+
 int store_upload_commit(struct store_upload *upload, const char *name, struct err *err) {
     if (check_name(name, err) < 0) {
         store_upload_abort(upload);

@@ -40,6 +40,8 @@ struct store {
 struct store_upload {
     struct store *store;
     int64_t lock_until;
+    bool hashed;        /* the caller has told the SHA-256 */
+    uint8_t sha256[32]; /* if so */
 };
 
 struct store_lock {

@@ -23,7 +23,8 @@ struct extents_cursor {
 };
 fetch_source fetch_from_extents;
 
-/* `workers` 0 means one a core; 1 reads in the caller's thread only. Borrows repo and index until fetch_free(). */
+/* `workers` 0 means one a core, or as many as the store has transfers; 1 reads in the caller's thread only. Borrows
+ * repo and index until fetch_free(). */
 struct fetch *fetch_new(struct repo *repo, struct index *index, unsigned workers, fetch_source *source, void *context);
 
 /* One chunk or several that follow one another. Borrowed until the next call. */

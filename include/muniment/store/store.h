@@ -66,7 +66,10 @@ int store_put_locked(struct store *store, const char *name, const void *data, si
  * abort both free the upload, whatever they return. */
 int store_upload_begin(struct store *store, struct store_upload **upload, struct err *err) MUST_CHECK;
 int store_upload_write(struct store_upload *upload, const void *data, size_t length, struct err *err) MUST_CHECK;
-void store_upload_lock(struct store_upload *upload, int64_t until); /* as store_put_locked() */
+void store_upload_lock(struct store_upload *upload, int64_t until);              /* as store_put_locked() */
+void store_upload_hashed(struct store_upload *upload, const uint8_t sha256[32]); /* of all that was written, where the
+                                                                                    caller knows it: saves a bucket's
+                                                                                    store to compute it again */
 int store_upload_commit(struct store_upload *upload, const char *name, struct err *err) MUST_CHECK;
 void store_upload_abort(struct store_upload *upload); /* NULL is fine */
 
