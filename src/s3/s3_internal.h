@@ -1,7 +1,7 @@
 /*
  * Between the parts of the client:
  *
- *     service.c, credentials.c   who and where
+ *     service.c, endpoint.c, credentials.c   who and where
  *     sign.c                     Signature V4, pure functions
  *     transport.c                one HTTP exchange over libcurl, and the pool of connections
  *     retry.c                    what is worth trying again, and when
@@ -15,6 +15,23 @@
 
 #include <muniment/s3/client.h>
 #include <muniment/s3/credentials.h>
+
+/* --- endpoint.c --------------------------------------------------------------------------------------------------- */
+
+/* An endpoint's URL, taken apart. */
+struct s3_endpoint {
+    bool tls;
+    bool loopback;       /* 127.0.0.0/8, ::1, localhost */
+    bool numeric;        /* an IP address */
+    char host[256];      /* lower case; an IPv6 address has its brackets */
+    unsigned port;       /* the scheme's own where the URL has none */
+    char authority[264]; /* as the Host header has it: host, and the port when it is not the scheme's own */
+    char path[256];      /* empty, or begins with '/' and does not end in one */
+};
+
+/* "http[s]://HOST[:PORT][/PATH]" and nothing else: no user, no query, no host that resolvers read in more than one way.
+ * ERR_INVALID. */
+int s3_endpoint_parse(const char *url, struct s3_endpoint *endpoint, struct err *err) MUST_CHECK;
 
 /* --- sign.c ------------------------------------------------------------------------------------------------------- */
 

@@ -2,7 +2,8 @@
  * Object storage as people name it: services, credentials, addresses.
  *
  * An address is "s3:SERVICE/BUCKET[/PREFIX]" with SERVICE one of the configuration's `services`, or
- * "s3:https://HOST[:PORT]/BUCKET[/PREFIX]" with no configuration at all (a person in an incident has none).
+ * "s3:https://HOST[:PORT]/BUCKET[/PREFIX]" with no configuration at all (a person in an incident has none). Bucket and
+ * prefix are written as they are, never percent-encoded.
  */
 #ifndef MUNIMENT_S3_SERVICE_H
 #define MUNIMENT_S3_SERVICE_H
@@ -55,13 +56,15 @@ void s3_service_copy(struct s3_service *to, const struct s3_service *from);
 void s3_services_release(struct s3_services *services);
 
 /* Refuses (ERR_INVALID, naming the field) an endpoint that is no URL, plain HTTP to more than loopback unless allowed,
- * a region or limits that cannot be. */
+ * a region or limits that cannot be, and what a signature of V2 cannot do. A service without a name may lack the
+ * endpoint: its addresses bring theirs. */
 int s3_service_check(const struct s3_service *service, struct err *err) MUST_CHECK;
 
 /* The region that requests are signed for. Borrowed from the service, or into `text` (64 bytes). */
 const char *s3_service_region(const struct s3_service *service, char text[64]);
 
-/* A place in a service. `bucket` is empty when the address ends with the service; `prefix` is empty or ends in '/'. */
+/* A place in a service. `bucket` is empty when the address ends with the service; `prefix` is empty or ends in '/', and
+ * has no empty, "." or ".." component. The service has passed s3_service_check(). */
 struct s3_place {
     struct s3_service service; /* a copy */
     char *bucket;
