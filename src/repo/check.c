@@ -144,7 +144,9 @@ static int check_repository(struct check *check, struct err *err) {
 
 int check_run(struct repo *repo, const struct check_options *options, struct check_result *result, struct err *err) {
     struct check check;
-    check_init(&check, repo, options, result);
+    struct repo uncached = *repo;
+    uncached.cache = NULL;
+    check_init(&check, options->read_percent > 0 ? &uncached : repo, options, result);
     int status = -1;
     if (check_repository(&check, err) == 0 && check_list(&check, err) == 0 && check_objects(&check, err) == 0 &&
         check_references(&check, err) == 0 && check_packs(&check, err) == 0)

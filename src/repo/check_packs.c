@@ -66,7 +66,8 @@ static int check_bytes(struct check *check, struct chunk_opener *opener, const s
         return err_set(err, ERR_CORRUPT, "%s: its bytes are not those its name was made from", name);
     if (bytes->length < PACK_MAGIC_SIZE || memcmp(bytes->data, PACK_MAGIC, PACK_MAGIC_SIZE) != 0)
         return err_set(err, ERR_CORRUPT, "%s: does not begin as a pack", name);
-    if (pack_table_load(check->repo, pack->name, bytes->length, &table, err) < 0)
+    if (pack_table_open(check->repo->keys, pack->name, bytes->data, bytes->length, bytes->length, &table, NULL, err) <
+        0)
         return -1;
 
     const struct pack_table *indexed = index_find_pack(check->index, pack->name);
@@ -153,8 +154,8 @@ int check_packs(struct check *check, struct err *err) {
         atomic_store(&check->options->progress->total, total);
 
     /* This thread reads, too; one that cannot be started is one fewer. */
-    unsigned cores = cores_online();
-    while (chosen > 1 && started + 1 < READERS_MAX && started + 1 < chosen && started + 1 < cores &&
+    unsigned wanted = store_transfers(check->repo->store) > 1 ? READERS_MAX : cores_online();
+    while (chosen > 1 && started + 1 < READERS_MAX && started + 1 < chosen && started + 1 < wanted &&
            pthread_create(&threads[started], NULL, read_packs, &readers) == 0)
         started++;
     if (chosen > 0)

@@ -298,7 +298,7 @@ int head_commit(struct repo *repo, struct head *head, struct err *err) {
     head_release(&again);
 
     memcpy(head->signer, repo->keys->host_public, SIGN_PUBLIC_SIZE);
-    result = store_put(repo->store, repo_name(repo, name, "snapshots", head->name), object.data, object.length, err);
+    result = record_store(repo, repo_name(repo, name, "snapshots", head->name), &object, err);
     if (result < 0)
         err_wrap(err, "store the snapshot head");
 out:

@@ -1,4 +1,5 @@
 #include "head_internal.h"
+#include <muniment/repo/object_cache.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <pthread.h>
@@ -60,6 +61,7 @@ static int load_listed(struct repo *repo, struct heads *heads, struct err *err) 
     struct store_names names = { 0 };
     if (store_names_load(repo->store, repo_folder(repo, folder, "snapshots"), &names, err) < 0)
         return -1;
+    object_cache_keep(repo, "snapshots", &names);
 
     heads->items = mem_array(names.count ? names.count : 1, sizeof *heads->items);
     heads->count = names.count;

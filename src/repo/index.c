@@ -1,5 +1,6 @@
 #include "pack_internal.h"
 #include <muniment/repo/index.h>
+#include <muniment/repo/object_cache.h>
 #include <muniment/repo/record.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
@@ -291,6 +292,7 @@ static int load_objects(struct index *index, struct repo *repo, struct err *err)
 
     if (store_names_load(repo->store, repo_folder(repo, folder, "index"), &names, err) < 0)
         goto out;
+    object_cache_keep(repo, "index", &names);
     for (size_t i = 0; i < names.count; i++) {
         if (store_names_find(&index->objects, names.items[i].name))
             continue;
@@ -334,7 +336,7 @@ static int save_object(struct repo *repo, const struct buffer *tables, uint64_t 
     buffer_put(&payload, tables->data, tables->length);
     record_seal(repo->keys, RECORD_INDEX, payload.data, payload.length, &object, hash);
     repo_name(repo, name, "index", hex_encode(leaf, hash, sizeof hash));
-    int result = store_put(repo->store, name, object.data, object.length, err);
+    int result = record_store(repo, name, &object, err);
     buffer_release(&payload);
     buffer_release(&object);
     return result < 0 ? err_wrap(err, "save the index") : 0;

@@ -117,7 +117,7 @@ static int append_segment(struct repo *repo, struct journal_place *last, const v
     buffer_put(&payload, lines, length);
     record_seal(repo->keys, RECORD_JOURNAL, payload.data, payload.length, &object, next.hash);
 
-    int result = store_put(repo->store, segment_name(repo, &next, name), object.data, object.length, err);
+    int result = record_store(repo, segment_name(repo, &next, name), &object, err);
     if (result == 0)
         *last = next;
     buffer_release(&payload);

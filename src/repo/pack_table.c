@@ -1,13 +1,18 @@
 #include "pack_internal.h"
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
+#include <muniment/util/sha256.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char TABLE_CONTEXT[] = "muniment table";
 
-enum { TABLE_NONCE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, TABLE_TAG = 16 };
+enum {
+    TABLE_NONCE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+    TABLE_TAG = 16,
+    TABLE_USUAL = 256 * 1024, /* bytes at a pack's end that hold most tables */
+};
 
 void pack_table_release(struct pack_table *table) {
     free(table->sections);
@@ -134,17 +139,17 @@ void pack_trailer_encode(const struct keys *keys, const struct pack_table *table
     buffer_release(&plain);
 }
 
-static int open_table(struct repo *repo, const uint8_t *sealed, size_t length, struct pack_table *table,
+static int open_table(const struct keys *keys, const uint8_t *sealed, size_t length, struct pack_table *table,
                       const char *name, struct err *err) {
     uint8_t context[64];
-    size_t context_length = table_context(repo->keys, context);
+    size_t context_length = table_context(keys, context);
     size_t plain_length = length - TABLE_NONCE - TABLE_TAG;
     uint8_t *plain = mem_alloc(plain_length + 1);
     struct reader reader;
     int result = -1;
 
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed + TABLE_NONCE, length - TABLE_NONCE,
-                                                   context, context_length, sealed, repo->keys->index_key) != 0) {
+                                                   context, context_length, sealed, keys->index_key) != 0) {
         err_set(err, ERR_CORRUPT, "%s: the table of the pack does not authenticate", name);
         goto out;
     }
@@ -161,34 +166,30 @@ out:
     return result;
 }
 
-int pack_table_load(struct repo *repo, const uint8_t pack[32], uint64_t size, struct pack_table *table,
-                    struct err *err) {
-    char name[REPO_NAME_MAX];
-    repo_pack_name(repo, name, pack);
+int pack_table_open(const struct keys *keys, const uint8_t pack[32], const uint8_t *tail, size_t length, uint64_t size,
+                    struct pack_table *table, size_t *needed, struct err *err) {
+    char name[2 * SHA256_SIZE + 1];
+    hex_encode(name, pack, SHA256_SIZE);
     *table = (struct pack_table){ 0 };
 
     /* The end says how long the table before it is. */
-    uint8_t end[PACK_TRAILER_SIZE];
-    if (size < PACK_MAGIC_SIZE + TABLE_NONCE + TABLE_TAG + PACK_TRAILER_SIZE)
+    if (size < PACK_MAGIC_SIZE + TABLE_NONCE + TABLE_TAG + PACK_TRAILER_SIZE || length < PACK_TRAILER_SIZE)
         return err_set(err, ERR_CORRUPT, "%s: too short to be a pack", name);
-    if (store_get_range(repo->store, name, size - sizeof end, end, sizeof end, err) < 0)
-        return -1;
+    const uint8_t *end = tail + length - PACK_TRAILER_SIZE;
     uint32_t sealed_length = get_u32(end);
     if (memcmp(end + 4, PACK_TRAILER_MAGIC, PACK_MAGIC_SIZE) != 0 || sealed_length < TABLE_NONCE + TABLE_TAG ||
         sealed_length > PACK_TABLE_MAX || sealed_length > size - PACK_MAGIC_SIZE - PACK_TRAILER_SIZE)
         return err_set(err, ERR_CORRUPT, "%s: the end of the pack is not one", name);
-
-    uint8_t *sealed = mem_alloc(sealed_length);
-    int result =
-        store_get_range(repo->store, name, size - PACK_TRAILER_SIZE - sealed_length, sealed, sealed_length, err);
-    if (result == 0)
-        result = open_table(repo, sealed, sealed_length, table, name, err);
-    free(sealed);
-    if (result < 0)
+    size_t whole = (size_t)sealed_length + PACK_TRAILER_SIZE;
+    if (needed)
+        *needed = whole;
+    if (whole > length)
+        return 0;
+    if (open_table(keys, end - sealed_length, sealed_length, table, name, err) < 0)
         return -1;
 
     /* The chunks must fill the pack exactly. */
-    uint64_t sum = PACK_MAGIC_SIZE + sealed_length + PACK_TRAILER_SIZE;
+    uint64_t sum = PACK_MAGIC_SIZE + whole;
     for (uint32_t i = 0; i < table->slot_count; i++)
         sum += table->slots[i].stored_length;
     if (sum != size) {
@@ -199,4 +200,22 @@ int pack_table_load(struct repo *repo, const uint8_t pack[32], uint64_t size, st
     memcpy(table->pack, pack, sizeof table->pack);
     table->size = size;
     return 0;
+}
+
+int pack_table_load(struct repo *repo, const uint8_t pack[32], uint64_t size, struct pack_table *table,
+                    struct err *err) {
+    char name[REPO_NAME_MAX];
+    struct buffer tail = { 0 };
+    size_t length, needed = size < TABLE_USUAL ? (size_t)size : TABLE_USUAL;
+    int result;
+    repo_pack_name(repo, name, pack);
+    do {
+        length = needed;
+        buffer_clear(&tail);
+        result = store_get_range(repo->store, name, size - length, buffer_extend(&tail, length), length, err);
+        if (result == 0)
+            result = pack_table_open(repo->keys, pack, tail.data, length, size, table, &needed, err);
+    } while (result == 0 && length < needed);
+    buffer_release(&tail);
+    return result;
 }

@@ -147,6 +147,7 @@ int pack_writer_finish(struct pack_writer *writer, struct pack_table *table, str
     struct store_upload *upload = writer->upload;
     writer->upload = NULL;
     store_upload_hashed(upload, writer->table.pack);
+    store_upload_lock(upload, writer->repo->lock_until);
     if (store_upload_commit(upload, name, err) < 0) {
         writer_free(writer);
         return err_wrap(err, "store a pack");

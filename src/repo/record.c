@@ -1,3 +1,4 @@
+#include <muniment/repo/object_cache.h>
 #include <muniment/repo/record.h>
 #include <muniment/util/memory.h>
 #include <muniment/util/sha256.h>
@@ -163,9 +164,19 @@ int record_open(const struct keys *keys, enum record_type type, const char *name
 int record_load(struct repo *repo, enum record_type type, const char *name, size_t max, struct buffer *payload,
                 uint8_t signer[SIGN_PUBLIC_SIZE], struct err *err) {
     struct buffer object = { 0 };
-    int result = store_get(repo->store, name, max, &object, err);
+    bool cached = object_cache_get(repo, name, max, &object);
+    int result = cached ? 0 : store_get(repo->store, name, max, &object, err);
     if (result == 0)
         result = record_open(repo->keys, type, name, object.data, object.length, payload, signer, err);
+    if (result == 0 && !cached)
+        object_cache_put(repo, name, object.data, object.length);
     buffer_release(&object);
     return result;
+}
+
+int record_store(struct repo *repo, const char *name, const struct buffer *object, struct err *err) {
+    if (store_put_locked(repo->store, name, object->data, object->length, repo->lock_until, err) < 0)
+        return -1;
+    object_cache_put(repo, name, object->data, object->length);
+    return 0;
 }

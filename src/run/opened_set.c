@@ -71,6 +71,8 @@ int opened_set_open(struct opened_set *set, const struct settings *settings, con
     if (repo_open(&set->repo, set->store, set->keys, log, err) < 0)
         goto fail;
     set->state = prepare_state(settings, set->keys, log);
+    if (set->state && s3_is_address(settings->repository))
+        set->repo.cache = set->cache = mem_format("%s/cache", set->state);
     return 0;
 fail:
     err_wrap(err, "open set '%s'", which->name);
@@ -83,5 +85,6 @@ void opened_set_close(struct opened_set *set) {
     if (set->keys)
         sodium_free(set->keys);
     free(set->state);
+    free(set->cache);
     *set = (struct opened_set){ 0 };
 }

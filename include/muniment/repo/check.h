@@ -4,7 +4,8 @@
  *
  * Without `read_data`: the `muniment` object, keys, heads, index, purges, journal; every slot that a snapshot refers to
  * is in an indexed pack that exists with the right size. With it, every pack is read: its hash is its name, its table
- * opens and agrees with the index; and with the read key every chunk is opened.
+ * opens and agrees with the index; and with the read key every chunk is opened. Where this host keeps copies of a
+ * bucket's small objects (see object_cache.h), they stand for those in the bucket unless something is read.
  */
 #ifndef MUNIMENT_REPO_CHECK_H
 #define MUNIMENT_REPO_CHECK_H

@@ -74,7 +74,13 @@ void pack_table_release(struct pack_table *table);
 void pack_table_encode(const struct pack_table *table, struct buffer *out);
 int pack_table_decode(struct pack_table *table, struct reader *reader, const char *name, struct err *err) MUST_CHECK;
 
-/* Reads the table of a stored pack from its end: two range reads. */
+/* The table of a pack whose bytes, or the last `length` of them, are in memory. *needed (may be NULL where the whole
+ * pack is there) is how many of the last bytes hold the table; more than `length`: nothing was read, and it is no
+ * error. */
+int pack_table_open(const struct keys *keys, const uint8_t pack[32], const uint8_t *tail, size_t length, uint64_t size,
+                    struct pack_table *table, size_t *needed, struct err *err) MUST_CHECK;
+
+/* Reads the table of a stored pack from its end: one range read, or two where the table is large. */
 int pack_table_load(struct repo *repo, const uint8_t pack[32], uint64_t size, struct pack_table *table,
                     struct err *err) MUST_CHECK;
 

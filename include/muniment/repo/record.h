@@ -36,7 +36,11 @@ void record_seal(const struct keys *keys, enum record_type type, const void *pay
 int record_open(const struct keys *keys, enum record_type type, const char *name, const void *object, size_t length,
                 struct buffer *payload, uint8_t signer[SIGN_PUBLIC_SIZE], struct err *err) MUST_CHECK;
 
-/* store_get and record_open in one. */
+/* Stores a content-named record under its name, locked until repo->lock_until where the store locks. Durable when it
+ * returns 0. */
+int record_store(struct repo *repo, const char *name, const struct buffer *object, struct err *err) MUST_CHECK;
+
+/* Reads an object, from this host's cache where it is there, and opens it. */
 int record_load(struct repo *repo, enum record_type type, const char *name, size_t max, struct buffer *payload,
                 uint8_t signer[SIGN_PUBLIC_SIZE], struct err *err) MUST_CHECK;
 

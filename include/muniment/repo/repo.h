@@ -24,6 +24,7 @@ struct repo {
     struct store *store; /* borrowed */
     struct keys *keys;   /* borrowed */
     struct log *log;     /* borrowed; may be NULL */
+    const char *cache;   /* borrowed: this host's folder for copies of small objects (see object_cache.h); NULL: none */
     int64_t lock_until;  /* for the packs, indexes, heads and journal segments that this run writes, where the store
                             locks; 0: none */
     char id[33];         /* of the repository, in hex */
