@@ -68,7 +68,8 @@ const struct command COMMAND_CHECK = {
     .summary = "check that every snapshot could be restored; exits with 20 when not",
     .help = "Without --read-data everything but the contents of packs is checked. With it, packs are read and hashed,\n"
             "and with the read key every chunk is opened. PERCENT reads a part of them, another one each day.\n",
-    .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_READ_DATA),
+    .accepts =
+        OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_AS_OF) | OPTION_BIT(OPTION_READ_DATA),
     .least = 0,
     .most = 1,
     .run = run_check,

@@ -128,6 +128,7 @@ int command_main(const struct command *const *commands, int argc, char *const *a
     output_free(invocation.output);
     console_free(invocation.console);
     settings_release(&invocation.settings);
+    s3_services_release(&invocation.url_services);
     options_release(&invocation.options);
     return invocation.status;
 }

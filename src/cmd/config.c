@@ -1,6 +1,7 @@
 #include "config_internal.h"
 #include <errno.h>
 #include <muniment/repo/session.h>
+#include <muniment/run/place.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <muniment/util/pattern.h>
@@ -14,22 +15,12 @@ enum {
     HOUR = 3600,
     DAY = 24 * HOUR,
 };
-#define CENTURY   (INT64_C(36525) * DAY)
-#define COUNT(of) (sizeof(of) / sizeof *(of))
-
-/* The forms a key takes in the tables: one that may be there, one that must, one with bounds, one read by a function of
- * its own. */
-#define MAY(key, kind, of, member)                                                                                     \
-    { .name = key, .type = kind, .offset = offsetof(struct of, member) }
-#define MUST(key, kind, of, member)                                                                                    \
-    { .name = key, .type = kind, .offset = offsetof(struct of, member), .required = true }
-#define BETWEEN(key, kind, of, member, from, to)                                                                       \
-    { .name = key, .type = kind, .offset = offsetof(struct of, member), .least = from, .most = to }
-#define ELSEWHERE(key, must)                                                                                           \
-    { .name = key, .type = FIELD_ELSEWHERE, .required = must }
+#define CENTURY (INT64_C(36525) * DAY)
 
 static const struct field TOP_FIELDS[] = {
-    MAY("repository", FIELD_PATH, settings, repository),
+    MAY("repository", FIELD_STORE, settings, repository),
+    CHOICE("repository_lock", settings, repository_lock, CONFIG_LOCKS),
+    ELSEWHERE("services", false),
     MAY("state", FIELD_PATH, settings, state),
     ELSEWHERE("sets", true),
 };
@@ -60,8 +51,9 @@ static const struct field RETENTION_FIELDS[] = {
 
 static const struct field MIRROR_FIELDS[] = {
     MUST("name", FIELD_NAME, mirror_settings, name),
-    MUST("path", FIELD_PATH, mirror_settings, path),
-    MAY("schedule", FIELD_SCHEDULE, mirror_settings, schedule),
+    MUST("path", FIELD_STORE, mirror_settings, path),
+    CHOICE("lock", mirror_settings, lock, CONFIG_LOCKS),
+    CHOICE("schedule", mirror_settings, schedule, CONFIG_SCHEDULES),
     BETWEEN("verify_percent", FIELD_PERCENT, mirror_settings, verify_percent, 0, 100),
 };
 
@@ -96,6 +88,14 @@ static const struct field COMMAND_FIELDS[] = {
     MAY("output", FIELD_TEXT, source, command.output),
 };
 
+static const struct field BUCKET_FIELDS[] = {
+    SOURCE_FIELDS,
+    MUST("buckets", FIELD_ADDRESSES, source, bucket.places),
+    MAY("include", FIELD_STRINGS, source, bucket.include),
+    MAY("exclude", FIELD_STRINGS, source, bucket.exclude),
+    MAY("tags", FIELD_FLAG, source, bucket.tags),
+};
+
 static const struct kind_fields {
     const char *kind;
     const struct field *fields;
@@ -104,10 +104,10 @@ static const struct kind_fields {
     { "postgres", POSTGRES_FIELDS, COUNT(POSTGRES_FIELDS) },
     { "files", FILES_FIELDS, COUNT(FILES_FIELDS) },
     { "command", COMMAND_FIELDS, COUNT(COMMAND_FIELDS) },
+    { "s3", BUCKET_FIELDS, COUNT(BUCKET_FIELDS) },
 };
 
-/* "source 'db'", or "a source" where the group has no usable name. The caller frees it. */
-static char *group_title(const config_setting_t *group, const char *kind) {
+char *config_group_title(const config_setting_t *group, const char *kind) {
     const char *name = NULL;
     if (config_setting_lookup_string(group, "name", &name))
         return mem_format("%s '%s'", kind, name);
@@ -129,9 +129,29 @@ static bool uri_has_password(const char *uri) {
     return at != NULL && memchr(host, ':', (size_t)(at - host)) != NULL;
 }
 
-/* A folder that holds the repository would be captured into itself, every night more of it. */
-static void check_paths(struct config_reader *reader, const config_setting_t *group, const struct source *source,
-                        const char *store) {
+/* True when no object of a store at this address is captured by the source. */
+static bool leaves_out(const struct source *source, const char *store, const struct s3_services *services) {
+    struct s3_place place = { 0 };
+    if (s3_place_parse(store, services, &place, NULL) != 0)
+        return false;
+    char *key = mem_format("%sset/packs/pack", place.prefix);
+    const struct strings *include = &source->bucket.include, *exclude = &source->bucket.exclude;
+    bool left_out = (include->count > 0 && !pattern_match_any(include->items, include->count, key)) ||
+                    pattern_match_any(exclude->items, exclude->count, key);
+    free(key);
+    s3_place_release(&place);
+    return left_out;
+}
+
+/* A source that holds the repository would be captured into itself, every night more of it. */
+static void check_source(struct config_reader *reader, const config_setting_t *group, const struct source *source,
+                         const char *store) {
+    for (size_t i = 0; store != NULL && i < source->bucket.places.count; i++) {
+        const char *place = source->bucket.places.items[i];
+        if (stores_overlap(place, store, reader->services) && !leaves_out(source, store, reader->services))
+            config_problem(reader, group, "source '%s': '%s' holds the store '%s'; add it to 'exclude'", source->name,
+                           place, store);
+    }
     for (size_t i = 0; store != NULL && i < source->files.paths.count; i++) {
         const char *path = source->files.paths.items[i];
         size_t length = strlen(path);
@@ -149,6 +169,8 @@ static void read_source(struct config_reader *reader, const config_setting_t *gr
     source->postgres.role_passwords = true;
     source->postgres.count_rows = true;
     source->postgres.lock_timeout = 600;
+    source->bucket.tags = true;
+    source->bucket.services = reader->services;
 
     const config_setting_t *kind_setting = config_setting_get_member(group, "kind");
     const char *kind = kind_setting != NULL ? config_setting_get_string(kind_setting) : NULL;
@@ -162,18 +184,20 @@ static void read_source(struct config_reader *reader, const config_setting_t *gr
     if (found == NULL && kind != NULL) {
         const char *nearest = pattern_nearest(kind, kinds, COUNT(KINDS));
         config_problem(reader, kind_setting, "'kind' is \"%s\": %s%s%s", kind,
-                       nearest != NULL ? "did you mean \"" : "it must be \"postgres\", \"files\" or \"command",
+                       nearest != NULL ? "did you mean \"" : "it must be \"postgres\", \"files\", \"command\" or \"s3",
                        nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "\"");
         return;
     }
     if (found == NULL) {
-        config_problem(reader, group, "a source needs a 'kind': \"postgres\", \"files\" or \"command\"");
+        config_problem(reader, group, "a source needs a 'kind': \"postgres\", \"files\", \"command\" or \"s3\"");
         return;
     }
 
-    char *title = group_title(group, "source");
+    char *title = config_group_title(group, "source");
     config_read_fields(reader, group, title, found->fields, found->count, source);
     source->kind = source_kind_find(found->kind);
+    if (source->kind == NULL)
+        config_problem(reader, kind_setting, "%s: this program has no sources of kind \"%s\"", title, found->kind);
 
     if (source->kind == &SOURCE_POSTGRES && source->postgres.uri != NULL && uri_has_password(source->postgres.uri))
         config_problem(reader, config_setting_get_member(group, "uri"),
@@ -246,15 +270,17 @@ static void read_mirrors(struct config_reader *reader, const config_setting_t *g
         const config_setting_t *item = config_list_group(reader, group, "mirrors", i);
         if (item == NULL)
             continue;
-        char *title = group_title(item, "mirror");
+        char *title = config_group_title(item, "mirror");
         config_read_fields(reader, item, title, MIRROR_FIELDS, COUNT(MIRROR_FIELDS), mirror);
+        config_check_lock(reader, item, "lock", mirror->path, mirror->lock);
         free(title);
 
         for (size_t j = 0; j < i; j++) {
             const struct mirror_settings *other = &set->mirrors[j];
             if (mirror->name != NULL && other->name != NULL && strcmp(mirror->name, other->name) == 0)
                 config_problem(reader, item, "there are two mirrors '%s' in this set", mirror->name);
-            if (mirror->path != NULL && other->path != NULL && strcmp(mirror->path, other->path) == 0)
+            if (mirror->path != NULL && other->path != NULL &&
+                stores_overlap(mirror->path, other->path, reader->services))
                 config_problem(reader, item, "two mirrors of this set are at '%s'", mirror->path);
         }
     }
@@ -264,7 +290,7 @@ static void read_mirrors(struct config_reader *reader, const config_setting_t *g
 
 static void read_set(struct config_reader *reader, const config_setting_t *group, struct set_settings *set) {
     set->session_length = SESSION_LENGTH;
-    char *title = group_title(group, "set");
+    char *title = config_group_title(group, "set");
     config_read_fields(reader, group, title, SET_FIELDS, COUNT(SET_FIELDS), set);
     free(title);
     read_retention(reader, group, &set->policy);
@@ -287,34 +313,45 @@ static void check_set(struct config_reader *reader, const config_setting_t *grou
         config_problem(reader, group, "'read_key' and 'write_key' are the same file");
 
     for (size_t i = 0; settings->repository != NULL && i < set->mirror_count; i++) {
-        if (set->mirrors[i].path != NULL && strcmp(set->mirrors[i].path, settings->repository) == 0)
+        if (set->mirrors[i].path != NULL &&
+            stores_overlap(set->mirrors[i].path, settings->repository, reader->services))
             config_problem(reader, group, "mirror '%s' is the repository itself", set->mirrors[i].name);
     }
 
     for (size_t i = 0; i < set->source_count; i++) {
         const struct source *source = &set->sources[i];
-        if (source->kind != &SOURCE_FILES || source->name == NULL)
-            continue;
         const config_setting_t *place =
             config_setting_get_elem(config_setting_get_member(group, "sources"), (unsigned)i);
-        check_paths(reader, place, source, settings->repository);
+        if (source->name == NULL)
+            continue;
+        check_source(reader, place, source, settings->repository);
         for (size_t j = 0; j < set->mirror_count; j++)
-            check_paths(reader, place, source, set->mirrors[j].path);
+            check_source(reader, place, source, set->mirrors[j].path);
     }
 }
 
+/* What the command line or the environment says instead of the file is checked like the file. */
+static void take_repository(struct config_reader *reader, const config_setting_t *root, struct settings *settings) {
+    const char *repository = reader->request->repository;
+    if (repository == NULL)
+        return;
+    free(settings->repository);
+    settings->repository = mem_string(repository);
+    if (s3_is_address(repository))
+        config_check_address(reader, root, "--repository", repository);
+}
+
 static void read_settings(struct config_reader *reader, const config_setting_t *root, struct settings *settings) {
+    config_read_services(reader, root, &settings->services);
     config_read_fields(reader, root, "the configuration", TOP_FIELDS, COUNT(TOP_FIELDS), settings);
-    if (reader->request->repository != NULL) {
-        free(settings->repository);
-        settings->repository = mem_string(reader->request->repository);
-    }
+    take_repository(reader, root, settings);
     if (reader->request->state != NULL) {
         free(settings->state);
         settings->state = mem_string(reader->request->state);
     }
     if (settings->repository == NULL && config_setting_get_member(root, "repository") == NULL)
         config_problem(reader, root, "the configuration has no 'repository'");
+    config_check_lock(reader, root, "repository_lock", settings->repository, settings->repository_lock);
     if (settings->state == NULL)
         settings->state = mem_string("/var/lib/muniment");
 

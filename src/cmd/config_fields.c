@@ -1,5 +1,6 @@
 #include "config_internal.h"
 #include <ctype.h>
+#include <errno.h>
 #include <muniment/retention/calendar.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
@@ -183,7 +184,7 @@ static void read_strings(struct config_reader *reader, const config_setting_t *s
             continue;
         if (field->type == FIELD_PATHS && text[0] != '/')
             config_problem(reader, item, "'%s' holds \"%s\": absolute paths are needed", field->name, text);
-        else
+        else if (field->type != FIELD_ADDRESSES || config_check_address(reader, item, field->name, text))
             value->items[value->count++] = mem_string(text);
     }
 }
@@ -203,21 +204,66 @@ static void read_timezone(struct config_reader *reader, const config_setting_t *
     memcpy(value, text, strlen(text) + 1);
 }
 
-static void read_schedule(struct config_reader *reader, const config_setting_t *setting, const char *name,
-                          struct mirror_settings *mirror) {
-    static const char *const SCHEDULES[] = {
-        [MIRROR_DAILY] = "daily", [MIRROR_WEEKLY] = "weekly", [MIRROR_MANUAL] = "manual"
-    };
-    const char *text = read_text(reader, setting, name);
+/* The value is stored as the enumeration's number; all enumerations have the size of an unsigned. */
+static void read_choice(struct config_reader *reader, const config_setting_t *setting, const struct field *field,
+                        void *value) {
+    const char *text = read_text(reader, setting, field->name);
     if (text == NULL)
         return;
-    for (int i = MIRROR_DAILY; i <= MIRROR_MANUAL; i++) {
-        if (strcmp(text, SCHEDULES[i]) == 0) {
-            mirror->schedule = i;
+    struct buffer choices = { 0 };
+    for (unsigned i = 0; field->choices[i] != NULL; i++) {
+        if (strcmp(text, field->choices[i]) == 0) {
+            memcpy(value, &i, sizeof i);
+            buffer_release(&choices);
             return;
         }
+        const char *before = i == 0 ? "" : field->choices[i + 1] != NULL ? ", " : " or ";
+        buffer_printf(&choices, "%s\"%s\"", before, field->choices[i]);
     }
-    config_problem(reader, setting, "'%s' is \"%s\": it must be \"daily\", \"weekly\" or \"manual\"", name, text);
+    config_problem(reader, setting, "'%s' is \"%s\": it must be %s", field->name, text, buffer_text(&choices));
+    buffer_release(&choices);
+}
+
+static void read_store(struct config_reader *reader, const config_setting_t *setting, const char *name, char **value) {
+    if (config_setting_type(setting) != CONFIG_TYPE_STRING || !s3_is_address(config_setting_get_string(setting))) {
+        read_path(reader, setting, name, value);
+        return;
+    }
+    const char *address = config_setting_get_string(setting);
+    if (!config_check_address(reader, setting, name, address))
+        return;
+    size_t length = strlen(address);
+    while (address[length - 1] == '/')
+        length--;
+    *value = mem_format("%.*s", (int)length, address);
+}
+
+/* Bytes a second: a whole number, or one in quotes with K, M or G (of 1024) behind it. */
+static void read_rate(struct config_reader *reader, const config_setting_t *setting, const struct field *field,
+                      uint64_t *value) {
+    static const char UNITS[] = "KMG";
+    int type = config_setting_type(setting);
+    if (type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64) {
+        int64_t number = 0;
+        struct field bounds = { .name = field->name, .least = 0, .most = INT64_MAX };
+        if (read_number(reader, setting, &bounds, &number))
+            *value = (uint64_t)number;
+        return;
+    }
+    const char *text = read_text(reader, setting, field->name);
+    if (text == NULL)
+        return;
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    const char *unit = *end != '\0' ? strchr(UNITS, *end) : NULL;
+    unsigned shift = unit != NULL ? 10 * (unsigned)(unit - UNITS + 1) : 0;
+    if (!isdigit((unsigned char)text[0]) || errno != 0 || (unit == NULL ? end[0] : end[1]) != '\0' ||
+        number > UINT64_MAX >> shift)
+        config_problem(reader, setting, "'%s' is \"%s\": bytes a second such as \"500K\" or \"10M\" are needed",
+                       field->name, text);
+    else
+        *value = (uint64_t)number << shift;
 }
 
 static void read_field(struct config_reader *reader, const config_setting_t *setting, const struct field *field,
@@ -259,13 +305,20 @@ static void read_field(struct config_reader *reader, const config_setting_t *set
         break;
     case FIELD_STRINGS:
     case FIELD_PATHS:
+    case FIELD_ADDRESSES:
         read_strings(reader, setting, field, value);
         break;
     case FIELD_TIMEZONE:
         read_timezone(reader, setting, field->name, value);
         break;
-    case FIELD_SCHEDULE:
-        read_schedule(reader, setting, field->name, base);
+    case FIELD_CHOICE:
+        read_choice(reader, setting, field, value);
+        break;
+    case FIELD_STORE:
+        read_store(reader, setting, field->name, value);
+        break;
+    case FIELD_RATE:
+        read_rate(reader, setting, field, value);
         break;
     case FIELD_ELSEWHERE:
         break;

@@ -1,4 +1,5 @@
-#include <muniment/cmd/config.h>
+#include "config_internal.h"
+#include <string.h>
 
 static void show_text(struct buffer *out, const char *indent, const char *name, const char *value) {
     buffer_printf(out, "%s%s = \"", indent, name);
@@ -43,6 +44,53 @@ static void show_span(struct buffer *out, const char *indent, const char *name, 
     }
 }
 
+static void show_rate(struct buffer *out, const char *indent, const char *name, uint64_t rate) {
+    static const char UNITS[] = "KMG";
+    unsigned unit = 0;
+    while (unit < 3 && rate % 1024 == 0)
+        rate /= 1024, unit++;
+    buffer_printf(out, "%s%s = \"%llu%.*s\";\n", indent, name, (unsigned long long)rate, unit > 0 ? 1 : 0,
+                  unit > 0 ? &UNITS[unit - 1] : "");
+}
+
+/* Where its secrets are, never what they are. */
+static void show_service(struct buffer *out, const struct s3_service *service) {
+    char region[64];
+    buffer_printf(out, "  {\n");
+    show_text(out, "    ", "name", service->name);
+    show_text(out, "    ", "endpoint", service->endpoint);
+    show_text(out, "    ", "region", s3_service_region(service, region));
+    if (service->credentials != NULL)
+        show_text(out, "    ", "credentials", service->credentials);
+    if (service->profile != NULL)
+        show_text(out, "    ", "profile", service->profile);
+    if (service->ca_file != NULL)
+        show_text(out, "    ", "ca_file", service->ca_file);
+    show_text(out, "    ", "signature", CONFIG_SIGNATURES[service->signature]);
+    show_text(out, "    ", "addressing", CONFIG_ADDRESSINGS[service->addressing]);
+    show_flag(out, "    ", "plain_http", service->plain_http);
+    buffer_printf(out, "    connections = %u;\n", service->connections > 0 ? service->connections : S3_CONNECTIONS);
+    if (service->upload_limit > 0)
+        show_rate(out, "    ", "upload_limit", service->upload_limit);
+    if (service->download_limit > 0)
+        show_rate(out, "    ", "download_limit", service->download_limit);
+    buffer_printf(out, "  }");
+}
+
+/* Those of the file: one without a name stands for options of the command line. */
+static void show_services(struct buffer *out, const struct s3_services *services) {
+    const char *separator = "services = (\n";
+    for (size_t i = 0; i < services->count; i++) {
+        if (services->items[i].name == NULL)
+            continue;
+        buffer_printf(out, "%s", separator);
+        show_service(out, &services->items[i]);
+        separator = ",\n";
+    }
+    if (separator[0] == ',')
+        buffer_printf(out, "\n);\n");
+}
+
 static void show_policy(struct buffer *out, const struct policy *policy) {
     buffer_printf(out, "    retention = {\n      daily = %u;\n      weekly = %u;\n", policy->daily, policy->weekly);
     buffer_printf(out, "      monthly = %u;\n      yearly = %u;\n", policy->monthly, policy->yearly);
@@ -77,6 +125,11 @@ static void show_source(struct buffer *out, const struct source *source) {
         show_strings(out, indent, "may_change", &source->files.may_change);
         show_flag(out, indent, "one_file_system", source->files.one_file_system);
         show_flag(out, indent, "exclude_caches", source->files.exclude_caches);
+    } else if (strcmp(source->kind->name, "s3") == 0) {
+        show_strings(out, indent, "buckets", &source->bucket.places);
+        show_strings(out, indent, "include", &source->bucket.include);
+        show_strings(out, indent, "exclude", &source->bucket.exclude);
+        show_flag(out, indent, "tags", source->bucket.tags);
     } else {
         show_strings(out, indent, "command", &source->command.arguments);
         show_text(out, indent, "output", source->command.output);
@@ -85,13 +138,12 @@ static void show_source(struct buffer *out, const struct source *source) {
 }
 
 static void show_mirror(struct buffer *out, const struct mirror_settings *mirror) {
-    static const char *const SCHEDULES[] = {
-        [MIRROR_DAILY] = "daily", [MIRROR_WEEKLY] = "weekly", [MIRROR_MANUAL] = "manual"
-    };
     buffer_printf(out, "      {\n");
     show_text(out, "        ", "name", mirror->name);
     show_text(out, "        ", "path", mirror->path);
-    show_text(out, "        ", "schedule", SCHEDULES[mirror->schedule]);
+    if (mirror->lock != S3_LOCK_NONE)
+        show_text(out, "        ", "lock", CONFIG_LOCKS[mirror->lock]);
+    show_text(out, "        ", "schedule", CONFIG_SCHEDULES[mirror->schedule]);
     buffer_printf(out, "        verify_percent = %u;\n      }", mirror->verify_percent);
 }
 
@@ -121,7 +173,10 @@ static void show_set(struct buffer *out, const struct set_settings *set) {
 }
 
 void configuration_show(const struct settings *settings, struct buffer *out) {
+    show_services(out, &settings->services);
     show_text(out, "", "repository", settings->repository);
+    if (settings->repository_lock != S3_LOCK_NONE)
+        show_text(out, "", "repository_lock", CONFIG_LOCKS[settings->repository_lock]);
     show_text(out, "", "state", settings->state);
     buffer_printf(out, "sets = (\n");
     for (size_t i = 0; i < settings->set_count; i++) {

@@ -77,8 +77,13 @@ static int prepare_keys(const struct set_settings *settings, const char *read_pa
 }
 
 /* A store that is not there is made, with the object that says what it is. */
-static int prepare_store(const char *path, struct store **store, struct err *err) {
-    const struct store_address address = { .path = path };
+static int prepare_store(const struct invocation *invocation, struct store **store, struct err *err) {
+    const struct store_address address = {
+        .path = invocation->settings.repository,
+        .services = &invocation->settings.services,
+        .lock = invocation->settings.repository_lock,
+        .log = invocation->log,
+    };
     if (store_open(&address, true, store, err) != 0)
         return -1;
     return repo_create(*store, err);
@@ -123,7 +128,7 @@ static int run_init(struct invocation *invocation, struct err *err) {
     char *read_path = read_key_path(invocation, settings);
 
     /* The repository, then the keys: a key without a store is only a file. */
-    if (prepare_store(invocation->settings.repository, &store, err) != 0)
+    if (prepare_store(invocation, &store, err) != 0)
         goto out;
     if (prepare_keys(settings, read_path, &keys, &read_made, &write_made, err) != 0)
         goto out;
@@ -135,7 +140,12 @@ static int run_init(struct invocation *invocation, struct err *err) {
     /* Mirrors are made here and nowhere else: a run that made them would fill an unmounted mount point. They stay
      * empty: whose mirror a place is, the first copy writes down. */
     for (size_t i = 0; i < settings->mirror_count; i++) {
-        const struct store_address address = { .path = settings->mirrors[i].path };
+        const struct store_address address = {
+            .path = settings->mirrors[i].path,
+            .services = &invocation->settings.services,
+            .lock = settings->mirrors[i].lock,
+            .log = invocation->log,
+        };
         struct store *mirror = NULL;
         struct err trouble = { 0 };
         if (store_open(&address, true, &mirror, &trouble) != 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 int invocation_settings(struct invocation *invocation, struct err *err) {
+    const struct s3_service *url_service = invocation_url_service(invocation);
     if (invocation->settings_loaded)
         return 0;
     const struct options *options = &invocation->options;
@@ -16,6 +17,7 @@ int invocation_settings(struct invocation *invocation, struct err *err) {
         .repository = option_text(options, OPTION_REPOSITORY),
         .state = option_text(options, OPTION_STATE),
         .credentials = credentials != NULL && credentials[0] != '\0' ? credentials : NULL,
+        .url_service = url_service,
     };
 
     struct buffer problems = { 0 };

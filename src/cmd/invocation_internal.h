@@ -49,8 +49,19 @@ enum opening {
 int invocation_open(struct invocation *invocation, const char *name, enum opening opening, struct opened_set *set,
                     struct err *err) MUST_CHECK;
 
-/* True when --from was given: no configuration is read. */
+/* True when --from was given: the store, the set and its keys are not those of a configuration. */
 bool invocation_is_standalone(const struct invocation *invocation);
+
+/* What the options say of a service, for addresses that are URLs. Owned by the invocation. */
+const struct s3_service *invocation_url_service(struct invocation *invocation);
+
+/* The services that an address is read with. One that is a URL, and a folder, need no configuration: none is read for
+ * them, unless it is already. */
+int invocation_services(struct invocation *invocation, const char *address, const struct s3_services **services,
+                        struct err *err) MUST_CHECK;
+
+/* Lets --credentials and its like speak for the service of the store that is read. */
+void invocation_adjust_service(struct invocation *invocation, const char *address);
 
 /* What a word names: "SET" or "SET@SNAPSHOT". */
 struct set_word {

@@ -280,8 +280,8 @@ const struct command COMMAND_KEY = {
             "  paper SET                       a recovery sheet to print\n"
             "The read key comes from the configuration or --key FILE; passphrases from --passphrase-file FILE, else\n"
             "from the terminal. 'open' works with --from STORE too.\n",
-    .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_READ) | OPTION_BIT(OPTION_TO) |
-               OPTION_BIT(OPTION_LABEL),
+    .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_AS_OF) | OPTION_BIT(OPTION_READ) |
+               OPTION_BIT(OPTION_TO) | OPTION_BIT(OPTION_LABEL),
     .least = 2,
     .most = 3,
     .run = run_key,

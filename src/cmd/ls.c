@@ -76,7 +76,7 @@ const struct command COMMAND_LS = {
     .summary = "list what is in a snapshot; takes the read key",
     .help = "Paths begin with their source. A pattern with '/' is matched against the whole path (with or without\n"
             "the source), one without against the last component: '*' is all but '/', '**' is all.\n",
-    .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR),
+    .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_AS_OF),
     .least = 1,
     .most = SIZE_MAX,
     .run = run_ls,

@@ -15,6 +15,7 @@ static int ask_for_read_key(const char *title, struct err *err) {
 
 /* Puts the mirror in the repository's place, and the named key in that of the configuration. */
 static int apply_options(struct invocation *invocation, struct set_settings *settings, struct err *err) {
+    struct settings *all = &invocation->settings;
     const char *key = option_text(&invocation->options, OPTION_KEY);
     if (key != NULL) {
         free(settings->read_key);
@@ -24,18 +25,26 @@ static int apply_options(struct invocation *invocation, struct set_settings *set
     const char *name = option_text(&invocation->options, OPTION_MIRROR);
     for (size_t i = 0; name != NULL && i < settings->mirror_count; i++) {
         if (strcmp(settings->mirrors[i].name, name) == 0) {
-            free(invocation->settings.repository);
-            invocation->settings.repository = mem_string(settings->mirrors[i].path);
-            return 0;
+            free(all->repository);
+            all->repository = mem_string(settings->mirrors[i].path);
+            all->repository_lock = settings->mirrors[i].lock;
+            name = NULL;
         }
     }
     if (name != NULL)
         return err_set(err, ERR_INVALID, "set '%s' has no mirror '%s'", settings->name, name);
+    invocation_adjust_service(invocation, all->repository);
     return 0;
 }
 
 /* Which of a host's files is missing tells what is wrong: no repository yet, or no key. */
 static int explain_absence(const struct invocation *invocation, const char *name, struct err *err) {
+    if (s3_is_address(invocation->settings.repository)) {
+        /* The keys are looked for first, so nobody has asked yet what the bucket holds. */
+        if (err->code == ERR_NOT_FOUND)
+            err->code = ERR_KEY;
+        return err_hint(err, "'muniment init %s' makes what is missing of repository and keys", name);
+    }
     char *mark = mem_format("%s/muniment", invocation->settings.repository);
     bool repository = access(mark, F_OK) == 0;
     free(mark);
@@ -60,6 +69,12 @@ static int unwrap(struct invocation *invocation, struct opened_set *set, struct 
     return result;
 }
 
+/* The time that --as-of looks back to; 0: none. Who writes does not look back ("rotate" means another thing by it). */
+static int read_as_of(const struct invocation *invocation, enum opening opening, int64_t *as_of, struct err *err) {
+    *as_of = 0;
+    return opening == OPEN_TO_WRITE ? 0 : option_time(&invocation->options, OPTION_AS_OF, as_of, err);
+}
+
 static int open_configured(struct invocation *invocation, const char *name, enum opening opening,
                            struct opened_set *set, struct err *err) {
     struct set_settings *settings = NULL;
@@ -80,6 +95,8 @@ static int open_configured(struct invocation *invocation, const char *name, enum
     /* A check goes as deep as the keys of this host allow. */
     if (opening == OPEN_TO_CHECK && settings->read_key != NULL)
         read = option_given(options, OPTION_KEY) || access(settings->read_key, F_OK) == 0;
+    if (read_as_of(invocation, opening, &invocation->settings.as_of, err) != 0)
+        return -1;
     if (opened_set_open(set, &invocation->settings, settings, read, invocation->log, err) != 0)
         return err->code == ERR_NOT_FOUND || err->code == ERR_NO_REPOSITORY ? explain_absence(invocation, name, err)
                                                                             : -1;
@@ -102,7 +119,13 @@ static int open_standalone(struct invocation *invocation, enum opening opening, 
     const char *key = opening == OPEN_TO_UNWRAP ? NULL : option_text(options, OPTION_KEY);
     if (key == NULL && invocation_passphrase(invocation, false, &passphrase, err) != 0)
         return -1;
-    const struct store_address address = { .path = option_text(options, OPTION_FROM), .log = invocation->log };
+    struct store_address address = { .path = option_text(options, OPTION_FROM), .log = invocation->log };
+    if (invocation_services(invocation, address.path, &address.services, err) != 0 ||
+        read_as_of(invocation, opening, &address.as_of, err) != 0) {
+        buffer_wipe(&passphrase);
+        return -1;
+    }
+    invocation_adjust_service(invocation, address.path);
     int result =
         opened_set_open_alone(set, &address, key, key == NULL ? buffer_text(&passphrase) : NULL, invocation->log, err);
     buffer_wipe(&passphrase);

@@ -169,9 +169,10 @@ const struct command COMMAND_RESTORE = {
             "  --to-postgres URI  the databases into a server; --globals loads its roles first, --rename NAME gives\n"
             "                     the one chosen database another name, --overwrite drops what has that name\n"
             "With --from STORE no configuration or state is read, and SET may be '.': the key tells the set.\n",
-    .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_TO) | OPTION_BIT(OPTION_STDOUT) |
-               OPTION_BIT(OPTION_TO_POSTGRES) | OPTION_BIT(OPTION_OVERWRITE) | OPTION_BIT(OPTION_SYNC) |
-               OPTION_BIT(OPTION_GLOBALS) | OPTION_BIT(OPTION_RENAME) | OPTION_BIT(OPTION_BIN_DIR),
+    .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_AS_OF) | OPTION_BIT(OPTION_TO) |
+               OPTION_BIT(OPTION_STDOUT) | OPTION_BIT(OPTION_TO_POSTGRES) | OPTION_BIT(OPTION_OVERWRITE) |
+               OPTION_BIT(OPTION_SYNC) | OPTION_BIT(OPTION_GLOBALS) | OPTION_BIT(OPTION_RENAME) |
+               OPTION_BIT(OPTION_BIN_DIR),
     .least = 1,
     .most = SIZE_MAX,
     .run = run_restore,

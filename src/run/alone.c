@@ -41,7 +41,7 @@ static int open_wrapped(struct opened_set *set, const char *passphrase, struct e
 
 int opened_set_open_alone(struct opened_set *set, const struct store_address *address, const char *key,
                           const char *passphrase, struct log *log, struct err *err) {
-    *set = (struct opened_set){ 0 };
+    *set = (struct opened_set){ .services = address->services };
     if (sodium_init() < 0)
         return err_set(err, ERR_SYSTEM, "start libsodium");
     set->keys = sodium_malloc(sizeof *set->keys);

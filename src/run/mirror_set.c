@@ -1,6 +1,6 @@
 #include <muniment/run/nightly.h>
+#include <muniment/run/place.h>
 #include <muniment/util/clock.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { DAY = 86400 };
@@ -40,11 +40,9 @@ static bool copy_is_due(const struct mirror_settings *mirror, const struct mirro
 
 /* A mirror of the repository into itself would look perfect and save nothing. */
 static int check_apart(const struct opened_set *set, const struct mirror_settings *mirror, struct err *err) {
-    char *here = realpath(store_label(set->store), NULL), *there = realpath(mirror->path, NULL);
-    bool same = here && there && strcmp(here, there) == 0;
-    free(here);
-    free(there);
-    return same ? err_set(err, ERR_INVALID, "'%s' is the repository itself", mirror->path) : 0;
+    if (!stores_overlap(store_label(set->store), mirror->path, set->services))
+        return 0;
+    return err_set(err, ERR_INVALID, "'%s' is the repository itself", mirror->path);
 }
 
 /* A mirror that was there before and is not now is a disk that is not mounted, unless someone asks for a new one. */
@@ -60,12 +58,18 @@ static int check_present(struct store *store, const struct mirror_settings *mirr
     err_clear(err);
     err_set(err, ERR_NOT_FOUND, "nothing is at '%s', where the mirror was (last copy %s)", mirror->path,
             past->mirrored ? clock_format(last, past->mirrored) : "unknown");
-    return err_hint(err, "mount it; for a new, empty mirror run: muniment mirror SET %s", mirror->name);
+    return err_hint(err, "%s; for a new, empty mirror run: muniment mirror SET %s",
+                    s3_is_address(mirror->path) ? "look at its bucket" : "mount it", mirror->name);
 }
 
 static int open_mirror(struct opened_set *set, const struct mirror_settings *mirror, const struct mirror_past *past,
                        bool create, struct store **store, struct err *err) {
-    struct store_address address = { .path = mirror->path };
+    const struct store_address address = {
+        .path = mirror->path,
+        .services = set->services,
+        .lock = mirror->lock,
+        .log = set->repo.log,
+    };
     if (check_apart(set, mirror, err) < 0 || store_open(&address, create, store, err) < 0)
         return -1;
     if (create || check_present(*store, mirror, past, err) == 0)

@@ -50,7 +50,7 @@ static char *prepare_state(const struct settings *settings, const struct keys *k
 
 int opened_set_open(struct opened_set *set, const struct settings *settings, const struct set_settings *which,
                     bool read, struct log *log, struct err *err) {
-    *set = (struct opened_set){ .settings = which };
+    *set = (struct opened_set){ .settings = which, .services = &settings->services };
     if (sodium_init() < 0)
         return err_set(err, ERR_SYSTEM, "initialise libsodium");
     set->keys = sodium_malloc(sizeof *set->keys);
@@ -60,7 +60,13 @@ int opened_set_open(struct opened_set *set, const struct settings *settings, con
     if (load_keys(set->keys, which, read, err) < 0)
         goto fail;
 
-    struct store_address address = { .path = settings->repository };
+    const struct store_address address = {
+        .path = settings->repository,
+        .services = &settings->services,
+        .lock = settings->repository_lock,
+        .as_of = settings->as_of,
+        .log = log,
+    };
     if (store_open(&address, false, &set->store, err) < 0) {
         if (err->code == ERR_NOT_FOUND) {
             err->code = ERR_NO_REPOSITORY;

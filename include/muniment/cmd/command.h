@@ -37,11 +37,12 @@ struct invocation {
 
     struct settings settings; /* empty until invocation_settings() */
     bool settings_loaded;
-    struct console *console; /* standard error */
-    struct log *log;         /* of the console */
-    struct output *output;   /* standard output */
-    int64_t lock_wait;       /* seconds */
-    int status;              /* so far: the most telling of all failures */
+    struct s3_services url_services; /* one, of the options, for addresses that are URLs; empty until it is asked for */
+    struct console *console;         /* standard error */
+    struct log *log;                 /* of the console */
+    struct output *output;           /* standard output */
+    int64_t lock_wait;               /* seconds */
+    int status;                      /* so far: the most telling of all failures */
 };
 
 /* Runs the command that argv names and returns the exit status of the program. */

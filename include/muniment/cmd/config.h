@@ -18,6 +18,7 @@ struct configuration_request {
     const char *state;       /* instead of the file's; or NULL */
     const char *credentials; /* folder of key files that are named without one ($CREDENTIALS_DIRECTORY); or NULL: the
                                 folder of the configuration file */
+    const struct s3_service *url_service; /* without a name: for addresses that are URLs; or NULL */
 };
 
 /* Fills `settings` (released with settings_release()). On ERR_INVALID every problem is a line of `problems`:

@@ -27,6 +27,8 @@ enum option {
     OPTION_APPLY,
     OPTION_AS_OF,
     OPTION_BIN_DIR,
+    OPTION_CA_FILE,
+    OPTION_CREDENTIALS,
     OPTION_DAYS,
     OPTION_FROM,
     OPTION_GLOBALS,
@@ -35,25 +37,32 @@ enum option {
     OPTION_MAX_AGE,
     OPTION_MIRROR,
     OPTION_MISSED,
+    OPTION_OFFLINE,
     OPTION_OVERWRITE,
+    OPTION_PLAIN_HTTP,
     OPTION_SYNC,
     OPTION_PASSPHRASE_FILE,
     OPTION_READ,
     OPTION_READ_DATA,
     OPTION_READ_KEY,
+    OPTION_REGION,
     OPTION_RENAME,
     OPTION_START,
     OPTION_STDOUT,
     OPTION_TIME,
     OPTION_TO,
+    OPTION_TO_BUCKET,
     OPTION_TO_POSTGRES,
     OPTION_COUNT,
 };
 
 /* What a command accepts: a set of options as bits. The first ten are accepted by every command. */
-#define OPTION_BIT(option)     (UINT64_C(1) << (option))
-#define OPTIONS_OF_EVERYTHING  (OPTION_BIT(OPTION_VERSION + 1) - 1)
-#define OPTIONS_OF_ANY_READING (OPTION_BIT(OPTION_FROM) | OPTION_BIT(OPTION_KEY) | OPTION_BIT(OPTION_PASSPHRASE_FILE))
+#define OPTION_BIT(option)    (UINT64_C(1) << (option))
+#define OPTIONS_OF_EVERYTHING (OPTION_BIT(OPTION_VERSION + 1) - 1)
+#define OPTIONS_OF_ANY_READING                                                                                         \
+    (OPTION_BIT(OPTION_FROM) | OPTION_BIT(OPTION_KEY) | OPTION_BIT(OPTION_PASSPHRASE_FILE) |                           \
+     OPTION_BIT(OPTION_CREDENTIALS) | OPTION_BIT(OPTION_REGION) | OPTION_BIT(OPTION_CA_FILE) |                         \
+     OPTION_BIT(OPTION_PLAIN_HTTP))
 
 struct options {
     const char *values[OPTION_COUNT]; /* borrowed from argv or the environment; "" for an option without value */

@@ -14,9 +14,10 @@
 /* A set, opened: its keys, its store, its repository. */
 struct opened_set {
     const struct set_settings *settings;
-    char *state;       /* folder of this host's memory for it, or NULL */
-    char *cache;       /* in it, where the repository is a bucket: see muniment/repo/object_cache.h */
-    struct keys *keys; /* in locked memory: sodium_malloc() */
+    const struct s3_services *services; /* borrowed: for the addresses of its mirrors; may be NULL */
+    char *state;                        /* folder of this host's memory for it, or NULL */
+    char *cache;                        /* in it, where the repository is a bucket: see muniment/repo/object_cache.h */
+    struct keys *keys;                  /* in locked memory: sodium_malloc() */
     struct store *store;
     struct repo repo;
 };

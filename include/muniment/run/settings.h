@@ -34,7 +34,8 @@ struct settings {
     char *repository; /* path of the store, or its address */
     enum s3_lock_mode repository_lock;
     struct s3_services services;
-    char *state; /* folder of this host's memory; default /var/lib/muniment */
+    int64_t as_of; /* not 0: the repository as it was then, to read only; asked for by an option, never by the file */
+    char *state;   /* folder of this host's memory; default /var/lib/muniment */
     struct set_settings *sets;
     size_t set_count;
 };
