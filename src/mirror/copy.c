@@ -1,19 +1,46 @@
 #include "mirror_internal.h"
 #include <muniment/util/interrupt.h>
+#include <muniment/util/memory.h>
 #include <muniment/util/sha256.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { KEY_OBJECT_MAX = 64 * 1024 };
+enum {
+    KEY_OBJECT_MAX = 64 * 1024,
+    PIECE_OF_FOLDER = 1024 * 1024,
+    PIECE_OF_BUCKET = 8 * 1024 * 1024, /* a request waits for a network, and is paid for */
+};
+
+size_t piece_size(const struct store *store) {
+    return store_transfers(store) > 1 ? PIECE_OF_BUCKET : PIECE_OF_FOLDER;
+}
+
+struct transfer transfer_of(const char *name, uint64_t size, enum folder_kind kind) {
+    struct transfer transfer = { .size = size, .kind = kind };
+    snprintf(transfer.name, sizeof transfer.name, "%s", name);
+    return transfer;
+}
 
 void job_fail(struct mirror_job *job, const struct err *why) {
+    pthread_mutex_lock(&job->lock);
     if (job->failures++ == 0)
         job->first = *why;
+    pthread_mutex_unlock(&job->lock);
     log_error(job->repo->log, "mirror '%s': %s", job->options->name, why->message);
 }
 
+void count_damaged(struct mirror_job *job) {
+    pthread_mutex_lock(&job->lock);
+    job->result->damaged++;
+    pthread_mutex_unlock(&job->lock);
+}
+
 static void count_upload(struct mirror_job *job, uint64_t size) {
+    pthread_mutex_lock(&job->lock);
     job->result->uploaded++;
     job->result->uploaded_bytes += size;
+    pthread_mutex_unlock(&job->lock);
     if (job->options->progress)
         job->options->progress->items++;
 }
@@ -21,23 +48,30 @@ static void count_upload(struct mirror_job *job, uint64_t size) {
 /* What was read is on its way already; only the commit makes it an object, and only the right bytes get that far. */
 static int stream_object(struct mirror_job *job, struct store_upload *upload, struct sha256 *hash, const char *name,
                          uint64_t size, bool *unread, struct err *err) {
+    size_t most = piece_size(job->repo->store);
+    uint8_t *piece = mem_alloc(size < most ? (size_t)size + 1 : most);
+    int status = 0;
     *unread = false;
-    for (uint64_t offset = 0; offset < size;) {
-        size_t length = size - offset < SCRATCH_SIZE ? (size_t)(size - offset) : SCRATCH_SIZE;
-        if (interrupt_check(err) < 0)
-            return -1;
-        if (store_get_range(job->repo->store, name, offset, job->scratch, length, err) < 0) {
+    for (uint64_t offset = 0; offset < size && status == 0;) {
+        size_t length = size - offset < most ? (size_t)(size - offset) : most;
+        status = interrupt_check(err);
+        if (status < 0)
+            break;
+        status = store_get_range(job->repo->store, name, offset, piece, length, err);
+        if (status < 0) {
             *unread = true;
-            return -1;
+            break;
         }
-        sha256_update(hash, job->scratch, length);
-        if (store_upload_write(upload, job->scratch, length, err) < 0)
-            return err_wrap(err, "send '%s'", name);
+        sha256_update(hash, piece, length);
+        status = store_upload_write(upload, piece, length, err);
+        if (status < 0)
+            err_wrap(err, "send '%s'", name);
         offset += length;
         if (job->options->progress)
             job->options->progress->done += length;
     }
-    return 0;
+    free(piece);
+    return status;
 }
 
 int copy_object(struct mirror_job *job, const char *name, uint64_t size, enum copied *copied, struct err *err) {
@@ -74,6 +108,7 @@ int copy_object(struct mirror_job *job, const char *name, uint64_t size, enum co
         status = 0;
         goto out;
     }
+    store_upload_hashed(upload, digest);
     status = store_upload_commit(upload, name, err);
     upload = NULL;
     if (status < 0) {
@@ -98,13 +133,36 @@ out:
     return status;
 }
 
+int copy_transfer(void *context, void *item, struct err *err) {
+    struct mirror_job *job = context;
+    const struct transfer *transfer = item;
+    enum copied copied;
+    if (copy_object(job, transfer->name, transfer->size, &copied, err) < 0)
+        return -1;
+    if (copied == COPY_DONE) {
+        inventory_sent(job, transfer);
+        return 0;
+    }
+    pthread_mutex_lock(&job->lock);
+    bool content = transfer->kind == FOLDER_KINDS || transfer->kind == FOLDER_INDEX;
+    if (copied == COPY_VANISHED && content)
+        job->vanished = true;
+    else if (copied == COPY_FAILED && content)
+        job->pack_failures++;
+    else if (copied == COPY_FAILED && transfer->kind == FOLDER_JOURNAL)
+        job->chain_broke = true;
+    pthread_mutex_unlock(&job->lock);
+    return 0;
+}
+
 /* --- packs -----------------------------------------------------------------------------------------------------------
  */
 
 /* Place in the sorted inventory while the repository's listing, sorted the same way, goes by. */
 struct pack_join {
     struct mirror_job *job;
-    size_t at, end;
+    struct workers *workers;
+    size_t at;
 };
 
 static int join_pack(void *context, const struct store_object *object, struct err *err) {
@@ -115,40 +173,33 @@ static int join_pack(void *context, const struct store_object *object, struct er
         return 0;
 
     int order = 1;
-    while (join->at < join->end && (order = memcmp(job->packs[join->at].hash, hash, sizeof hash)) < 0)
+    while (join->at < job->pack_count && (order = memcmp(job->packs[join->at].hash, hash, sizeof hash)) < 0)
         join->at++;
-    bool there = join->at < join->end && order == 0;
-    if (there) {
+    if (join->at < job->pack_count && order == 0) {
         job->packs[join->at].seen = true;
         if (job->packs[join->at].size == object->size)
             return 0;
         log_warning(job->repo->log, "mirror '%s': '%s' has %llu bytes instead of %llu: sent again", job->options->name,
                     object->name, (unsigned long long)job->packs[join->at].size, (unsigned long long)object->size);
-        job->result->damaged++;
+        count_damaged(job);
     } else if (!job->options->copy) {
         return 0;
     }
-
-    enum copied copied;
-    if (copy_object(job, object->name, object->size, &copied, err) < 0)
-        return -1;
-    if (copied == COPY_VANISHED)
-        job->vanished = true;
-    else if (copied == COPY_FAILED)
-        job->pack_failures++;
-    else if (there)
-        job->packs[join->at].size = object->size;
-    else
-        inventory_add(job, hash, object->size);
-    return 0;
+    struct transfer transfer = transfer_of(object->name, object->size, FOLDER_KINDS);
+    return workers_give(join->workers, &transfer, err);
 }
 
 int copy_packs(struct mirror_job *job, struct err *err) {
     char name[REPO_NAME_MAX];
     for (size_t i = 0; i < job->pack_count; i++)
         job->packs[i].seen = false;
-    struct pack_join join = { .job = job, .end = job->pack_count };
+    struct workers *workers = workers_start(job->transfers, sizeof(struct transfer), copy_transfer, job);
+    struct pack_join join = { .job = job, .workers = workers };
     int status = store_list(job->repo->store, repo_folder(job->repo, name, "packs"), join_pack, &join, err);
+    if (status < 0)
+        workers_stop(workers);
+    else
+        status = workers_finish(workers, err);
     inventory_sort(job);
     return status;
 }
@@ -179,7 +230,7 @@ static int copy_key(struct mirror_job *job, const struct store_listed *here, con
         memcmp(theirs.data, mine.data, mine.length) != 0) {
         err_set(&why, ERR_DIVERGED, "'%s' differs between the repository and the mirror", here->name);
         err_hint(&why, "find out which of the two opens (muniment key open), and remove the other");
-        job->result->damaged++;
+        count_damaged(job);
         job_fail(job, &why);
     }
     status = 0;
@@ -211,28 +262,21 @@ static int must_send(struct mirror_job *job, enum folder_kind kind, const struct
         return 0;
     }
 
-    /* What was listed in the beginning may have been sent since. */
-    bool good = there && there->size == here->size;
-    if (!good) {
-        uint64_t size;
-        int64_t modified;
-        struct err why = { 0 };
-        good = store_stat(job->there.store, here->name, &size, &modified, &why) == 0 && size == here->size;
-    }
-    if (good && there && kind == FOLDER_JOURNAL && !job->mirror_journal_good &&
+    /* What was sent in this run was verified then. */
+    const struct store_listed *sent = store_names_find(&job->folders[kind].sent, here->name);
+    bool good = (there && there->size == here->size) || (sent && sent->size == here->size);
+    if (good && there && !sent && kind == FOLDER_JOURNAL && !job->mirror_journal_good &&
         verify_object(job, there->name, here->size, &good, err) < 0)
         return -1;
     *send = !good;
     if (there && !good) {
         log_warning(job->repo->log, "mirror '%s': '%s' is damaged there: sent again", job->options->name, here->name);
-        job->result->damaged++;
+        count_damaged(job);
     }
     return 0;
 }
 
-/* In the order of the names: segments of the journal are sorted by their numbers in it, so that a run that is killed
- * leaves chains without gaps. */
-int copy_folder(struct mirror_job *job, enum folder_kind kind, struct err *err) {
+static int give_folder(struct mirror_job *job, enum folder_kind kind, struct workers *workers, struct err *err) {
     struct folder *folder = &job->folders[kind];
     for (size_t i = 0; i < folder->here.count; i++) {
         const struct store_listed *here = &folder->here.items[i];
@@ -250,18 +294,24 @@ int copy_folder(struct mirror_job *job, enum folder_kind kind, struct err *err) 
             return -1;
         if (send && kind == FOLDER_HEADS && job->pack_failures > 0 && needs_are_met(job, here->name, &send, err) < 0)
             return -1;
-        if (!send)
-            continue;
-
-        enum copied copied;
-        if (copy_object(job, here->name, here->size, &copied, err) < 0)
+        struct transfer transfer = transfer_of(here->name, here->size, kind);
+        if (send && workers_give(workers, &transfer, err) < 0)
             return -1;
-        if (copied == COPY_VANISHED && kind == FOLDER_INDEX)
-            job->vanished = true;
-        else if (copied == COPY_FAILED && kind == FOLDER_INDEX)
-            job->pack_failures++;
-        else if (copied == COPY_FAILED && kind == FOLDER_JOURNAL)
+        if (kind == FOLDER_JOURNAL && job->chain_broke)
             break; /* what follows would hang in the air */
     }
     return 0;
+}
+
+/* Segments of the journal go one after another, in the order of their numbers: so a run that is killed leaves chains
+ * without gaps. */
+int copy_folder(struct mirror_job *job, enum folder_kind kind, struct err *err) {
+    unsigned transfers = kind == FOLDER_JOURNAL ? 1 : job->transfers;
+    struct workers *workers = workers_start(transfers, sizeof(struct transfer), copy_transfer, job);
+    job->chain_broke = false;
+    if (give_folder(job, kind, workers, err) < 0) {
+        workers_stop(workers);
+        return -1;
+    }
+    return workers_finish(workers, err);
 }

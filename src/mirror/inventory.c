@@ -11,31 +11,64 @@ static int compare_packs(const void *left, const void *right) {
     return memcmp(a->hash, b->hash, sizeof a->hash);
 }
 
+static struct mirrored_pack *append_pack(struct mirror_job *job, const uint8_t hash[32], uint64_t size) {
+    job->packs = mem_grow(job->packs, &job->pack_capacity, job->pack_count + 1, sizeof *job->packs);
+    struct mirrored_pack *pack = &job->packs[job->pack_count++];
+    *pack = (struct mirrored_pack){ .size = size };
+    memcpy(pack->hash, hash, 32);
+    return pack;
+}
+
+static struct mirrored_pack *find_among(struct mirrored_pack *packs, size_t count, const uint8_t hash[32]) {
+    struct mirrored_pack wanted = { 0 };
+    memcpy(wanted.hash, hash, sizeof wanted.hash);
+    return count ? bsearch(&wanted, packs, count, sizeof wanted, compare_packs) : NULL;
+}
+
+struct mirrored_pack *inventory_find(const struct mirror_job *job, const uint8_t hash[32]) {
+    return find_among(job->packs, job->pack_count, hash);
+}
+
 void inventory_sort(struct mirror_job *job) {
+    size_t sorted = job->pack_count;
+    for (size_t i = 0; i < job->sent_count; i++) {
+        struct mirrored_pack *known = find_among(job->packs, sorted, job->sent[i].hash);
+        if (!known)
+            known = append_pack(job, job->sent[i].hash, job->sent[i].size);
+        known->size = job->sent[i].size;
+        known->seen = true;
+    }
+    job->sent_count = 0;
     if (job->pack_count > 1)
         qsort(job->packs, job->pack_count, sizeof *job->packs, compare_packs);
 }
 
-struct mirrored_pack *inventory_find(const struct mirror_job *job, const uint8_t hash[32]) {
-    size_t low = 0, high = job->pack_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = memcmp(job->packs[middle].hash, hash, 32);
-        if (order == 0)
-            return &job->packs[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
+/* Names come in their order, but for the few of a thread that was slower than another. */
+static void add_sent(struct store_names *names, const struct transfer *transfer) {
+    size_t at = names->count;
+    while (at > 0 && strcmp(names->items[at - 1].name, transfer->name) > 0)
+        at--;
+    if (at > 0 && strcmp(names->items[at - 1].name, transfer->name) == 0) {
+        names->items[at - 1].size = transfer->size;
+        return;
     }
-    return NULL;
+    names->items = mem_grow(names->items, &names->capacity, names->count + 1, sizeof *names->items);
+    memmove(names->items + at + 1, names->items + at, (names->count++ - at) * sizeof *names->items);
+    names->items[at] = (struct store_listed){ .name = mem_string(transfer->name), .size = transfer->size };
 }
 
-void inventory_add(struct mirror_job *job, const uint8_t hash[32], uint64_t size) {
-    job->packs = mem_grow(job->packs, &job->pack_capacity, job->pack_count + 1, sizeof *job->packs);
-    struct mirrored_pack *pack = &job->packs[job->pack_count++];
-    *pack = (struct mirrored_pack){ .size = size, .seen = true };
-    memcpy(pack->hash, hash, 32);
+void inventory_sent(struct mirror_job *job, const struct transfer *transfer) {
+    uint8_t hash[32];
+    pthread_mutex_lock(&job->lock);
+    if (transfer->kind != FOLDER_KINDS) {
+        add_sent(&job->folders[transfer->kind].sent, transfer);
+    } else if (repo_name_hash(transfer->name, hash)) {
+        job->sent = mem_grow(job->sent, &job->sent_capacity, job->sent_count + 1, sizeof *job->sent);
+        struct mirrored_pack *pack = &job->sent[job->sent_count++];
+        *pack = (struct mirrored_pack){ .size = transfer->size };
+        memcpy(pack->hash, hash, sizeof pack->hash);
+    }
+    pthread_mutex_unlock(&job->lock);
 }
 
 static int add_pack(void *context, const struct store_object *object, struct err *err) {
@@ -48,8 +81,7 @@ static int add_pack(void *context, const struct store_object *object, struct err
         job->result->strangers++;
         return 0;
     }
-    inventory_add(job, hash, object->size);
-    job->packs[job->pack_count - 1].seen = false;
+    append_pack(job, hash, object->size);
     return 0;
 }
 
@@ -151,9 +183,11 @@ void inventory_release(struct mirror_job *job) {
     for (int kind = 0; kind < FOLDER_KINDS; kind++) {
         store_names_release(&job->folders[kind].here);
         store_names_release(&job->folders[kind].there);
+        store_names_release(&job->folders[kind].sent);
         free(job->folders[kind].decided);
     }
     free(job->packs);
+    free(job->sent);
 }
 
 bool pack_must_go(const struct mirrored_pack *pack) {

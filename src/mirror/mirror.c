@@ -1,7 +1,6 @@
 #include "mirror_internal.h"
 #include <muniment/util/clock.h>
 #include <muniment/util/interrupt.h>
-#include <muniment/util/memory.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,7 +185,9 @@ int mirror_run(struct repo *repo, struct store *mirror, const struct mirror_opti
 
     struct mirror_job job = { .repo = repo, .there = *repo, .options = options, .result = result };
     job.there.store = mirror;
-    job.scratch = mem_alloc(SCRATCH_SIZE);
+    job.transfers =
+        store_transfers(mirror) > store_transfers(repo->store) ? store_transfers(mirror) : store_transfers(repo->store);
+    pthread_mutex_init(&job.lock, NULL);
     struct store_lock *lock = NULL;
     char name[REPO_NAME_MAX];
     int status = claim_mirror(&job, err);
@@ -208,6 +209,6 @@ int mirror_run(struct repo *repo, struct store *mirror, const struct mirror_opti
     inventory_release(&job);
     index_free(job.index);
     journal_batch_release(&job.events);
-    free(job.scratch);
+    pthread_mutex_destroy(&job.lock);
     return status < 0 ? err_wrap(err, "mirror '%s'", options->name) : 0;
 }

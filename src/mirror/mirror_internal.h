@@ -19,6 +19,8 @@
 #include <muniment/mirror/mirror.h>
 #include <muniment/repo/head.h>
 #include <muniment/repo/journal.h>
+#include <muniment/util/workers.h>
+#include <pthread.h>
 
 /* A pack on the mirror: 48 bytes, the only thing held for every one. */
 struct mirrored_pack {
@@ -36,6 +38,7 @@ struct folder {
     struct store_names here;  /* in the repository */
     struct store_names there; /* on the mirror, as it was in the beginning */
     bool *decided;            /* one for each of `there` */
+    struct store_names sent;  /* since then */
 };
 
 struct mirror_job {
@@ -46,10 +49,15 @@ struct mirror_job {
 
     struct mirrored_pack *packs; /* sorted by hash */
     size_t pack_count, pack_capacity;
+    struct mirrored_pack *sent; /* those that were sent since, until inventory_sort() joins them to the others */
+    size_t sent_count, sent_capacity;
     struct folder folders[FOLDER_KINDS];
     bool decisions_known;     /* the repository's journal is whole, so that its decisions may be followed */
     bool mirror_journal_good; /* the mirror's is */
 
+    unsigned transfers;   /* at once */
+    pthread_mutex_t lock; /* over what the threads that transfer change: result, events, `sent`, and the next five */
+    bool chain_broke;     /* a segment of the journal could not be sent */
     bool vanished;        /* something listed was gone when it was read */
     size_t pack_failures; /* packs or index objects that should be on the mirror and could not be sent */
     size_t failures;      /* single objects that failed, while the run went on */
@@ -57,10 +65,17 @@ struct mirror_job {
 
     struct index *index; /* of the repository; loaded by needs_are_met() */
     struct journal_batch events;
-    uint8_t *scratch;
 };
 
-enum { SCRATCH_SIZE = 1024 * 1024 };
+/* One object on its way: to the mirror, to be read there, to be removed. */
+struct transfer {
+    char name[REPO_NAME_MAX];
+    uint64_t size;
+    enum folder_kind kind; /* FOLDER_KINDS: a pack */
+};
+
+/* As much as the store is read by at once. */
+size_t piece_size(const struct store *store);
 
 extern const char *const FOLDER_NAMES[FOLDER_KINDS];
 
@@ -70,7 +85,9 @@ int inventory_load(struct mirror_job *job, struct err *err) MUST_CHECK;
 void inventory_release(struct mirror_job *job);
 struct mirrored_pack *inventory_find(const struct mirror_job *job, const uint8_t hash[32]);
 void inventory_sort(struct mirror_job *job);
-void inventory_add(struct mirror_job *job, const uint8_t hash[32], uint64_t size); /* sort before the next find */
+
+/* Remembers that an object was sent. Packs are found only after inventory_sort(). */
+void inventory_sent(struct mirror_job *job, const struct transfer *transfer);
 
 /* Lists one of the small folders of the repository anew. */
 int folder_list_here(struct mirror_job *job, enum folder_kind kind, struct err *err) MUST_CHECK;
@@ -96,8 +113,14 @@ int copy_object(struct mirror_job *job, const char *name, uint64_t size, enum co
 int copy_packs(struct mirror_job *job, struct err *err) MUST_CHECK;
 int copy_folder(struct mirror_job *job, enum folder_kind kind, struct err *err) MUST_CHECK;
 
+/* copy_object() and what becomes of it, for the threads that transfer: `item` is a struct transfer, `context` the job.
+ */
+int copy_transfer(void *context, void *item, struct err *err) MUST_CHECK;
+struct transfer transfer_of(const char *name, uint64_t size, enum folder_kind kind);
+
 /* Remembers that something failed without ending the run. Takes the error's content. */
 void job_fail(struct mirror_job *job, const struct err *why);
+void count_damaged(struct mirror_job *job);
 
 /* --- needs.c --- */
 

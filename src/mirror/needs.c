@@ -79,23 +79,22 @@ static void mark_missing(void *context, const struct pack_table *table, bool fir
 }
 
 static int send_missing(struct mirror_job *job, const struct missing *missing, struct err *err) {
-    for (size_t i = 0; i < missing->count; i++) {
+    struct workers *workers = workers_start(job->transfers, sizeof(struct transfer), copy_transfer, job);
+    int status = 0;
+    for (size_t i = 0; i < missing->count && status == 0; i++) {
         char name[REPO_NAME_MAX];
-        enum copied copied;
         const struct pack_table *table = missing->packs[i].table;
         if (!missing->packs[i].needed)
             continue;
-        if (copy_object(job, repo_pack_name(job->repo, name, table->pack), table->size, &copied, err) < 0)
-            return -1;
-        if (copied == COPY_VANISHED)
-            job->vanished = true;
-        else if (copied == COPY_FAILED)
-            job->pack_failures++;
-        else
-            inventory_add(job, table->pack, table->size);
+        struct transfer transfer = transfer_of(repo_pack_name(job->repo, name, table->pack), table->size, FOLDER_KINDS);
+        status = workers_give(workers, &transfer, err);
     }
+    if (status < 0)
+        workers_stop(workers);
+    else
+        status = workers_finish(workers, err);
     inventory_sort(job);
-    return 0;
+    return status;
 }
 
 /* The index or a head that cannot be read is no reason to end the run, but one to let nothing go. */

@@ -1,6 +1,8 @@
 #include "mirror_internal.h"
 #include <muniment/util/interrupt.h>
+#include <muniment/util/memory.h>
 #include <muniment/util/sha256.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { DAY = 86400 };
@@ -24,65 +26,79 @@ int verify_object(struct mirror_job *job, const char *name, uint64_t size, bool 
     if (!repo_name_hash(name, expected))
         return 0;
 
+    size_t most = piece_size(job->there.store);
+    uint8_t *piece = mem_alloc(size < most ? (size_t)size + 1 : most);
     struct sha256 *hash = sha256_new();
     int status = 0;
     bool whole = true;
     for (uint64_t offset = 0; offset < size && whole;) {
-        size_t length = size - offset < SCRATCH_SIZE ? (size_t)(size - offset) : SCRATCH_SIZE;
+        size_t length = size - offset < most ? (size_t)(size - offset) : most;
         status = interrupt_check(err);
         if (status < 0)
             break;
-        if (store_get_range(job->there.store, name, offset, job->scratch, length, err) < 0) {
+        if (store_get_range(job->there.store, name, offset, piece, length, err) < 0) {
             /* Cut, gone, or on a bad sector: all the same to a mirror. */
             log_warning(job->repo->log, "mirror '%s': %s", job->options->name, err->message);
             err_clear(err);
             whole = false;
             break;
         }
-        sha256_update(hash, job->scratch, length);
+        sha256_update(hash, piece, length);
         offset += length;
     }
     sha256_final(hash, digest);
     *good = status == 0 && whole && memcmp(digest, expected, sizeof digest) == 0;
     sha256_free(hash);
+    free(piece);
     return status;
 }
 
-static int verify_one(struct mirror_job *job, const char *name, uint64_t size, bool in_repository, struct err *err) {
-    bool good;
-    if (!verify_is_due(name, job->options->verify_percent, job->options->now))
-        return 0;
-    if (verify_object(job, name, size, &good, err) < 0)
-        return -1;
-    job->result->verified++;
-    job->result->verified_bytes += size;
-    if (good)
-        return 0;
-
-    /* Replacing it is safe: only bytes that are what the name says are ever committed. */
-    job->result->damaged++;
-    log_warning(job->repo->log, "mirror '%s': '%s' is damaged there", job->options->name, name);
+/* Replacing it is safe: only bytes that are what the name says are ever committed. */
+static int mend(struct mirror_job *job, const char *name, struct err *err) {
     enum copied copied = COPY_VANISHED;
     uint64_t here;
     int64_t modified;
-    if (in_repository && store_stat(job->repo->store, name, &here, &modified, err) == 0 &&
+    struct err why = { 0 };
+    if (store_stat(job->repo->store, name, &here, &modified, &why) == 0 &&
         copy_object(job, name, here, &copied, err) < 0)
         return -1;
-    err_clear(err);
     if (copied == COPY_DONE) {
         log_info(job->repo->log, "mirror '%s': '%s' was sent again", job->options->name, name);
         return 0;
     }
-    struct err why = { 0 };
+    err_clear(&why);
     err_set(&why, ERR_DIVERGED, "'%s' is damaged on the mirror, and the repository cannot mend it", name);
     job_fail(job, &why);
     return 0;
 }
 
-int verify_sample(struct mirror_job *job, struct err *err) {
-    char name[REPO_NAME_MAX];
-    if (job->options->verify_percent == 0)
+static int verify_transfer(void *context, void *item, struct err *err) {
+    struct mirror_job *job = context;
+    const struct transfer *transfer = item;
+    bool good;
+    if (verify_object(job, transfer->name, transfer->size, &good, err) < 0)
+        return -1;
+    pthread_mutex_lock(&job->lock);
+    job->result->verified++;
+    job->result->verified_bytes += transfer->size;
+    pthread_mutex_unlock(&job->lock);
+    if (good)
         return 0;
+    count_damaged(job);
+    log_warning(job->repo->log, "mirror '%s': '%s' is damaged there", job->options->name, transfer->name);
+    return mend(job, transfer->name, err);
+}
+
+static int give_if_due(struct mirror_job *job, struct workers *workers, const char *name, uint64_t size,
+                       struct err *err) {
+    if (!verify_is_due(name, job->options->verify_percent, job->options->now))
+        return 0;
+    struct transfer transfer = transfer_of(name, size, FOLDER_KINDS);
+    return workers_give(workers, &transfer, err);
+}
+
+static int give_sample(struct mirror_job *job, struct workers *workers, struct err *err) {
+    char name[REPO_NAME_MAX];
     const enum folder_kind kinds[] = { FOLDER_HEADS, FOLDER_INDEX };
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         const struct folder *folder = &job->folders[kinds[k]];
@@ -90,15 +106,26 @@ int verify_sample(struct mirror_job *job, struct err *err) {
             const struct store_listed *item = &folder->there.items[i];
             const struct store_listed *here = store_names_find(&folder->here, item->name);
             if (here || !folder->decided[i])
-                if (verify_one(job, item->name, here ? here->size : item->size, here != NULL, err) < 0)
+                if (give_if_due(job, workers, item->name, here ? here->size : item->size, err) < 0)
                     return -1;
         }
     }
     for (size_t i = 0; i < job->pack_count; i++) {
         const struct mirrored_pack *pack = &job->packs[i];
         if (pack->seen || !pack->decided)
-            if (verify_one(job, repo_pack_name(&job->there, name, pack->hash), pack->size, pack->seen, err) < 0)
+            if (give_if_due(job, workers, repo_pack_name(&job->there, name, pack->hash), pack->size, err) < 0)
                 return -1;
     }
     return 0;
+}
+
+int verify_sample(struct mirror_job *job, struct err *err) {
+    if (job->options->verify_percent == 0)
+        return 0;
+    struct workers *workers = workers_start(job->transfers, sizeof(struct transfer), verify_transfer, job);
+    if (give_sample(job, workers, err) < 0) {
+        workers_stop(workers);
+        return -1;
+    }
+    return workers_finish(workers, err);
 }
