@@ -188,6 +188,7 @@ struct s3_rule {           /* of a bucket's lifecycle, where it is enabled */
 struct s3_bucket {
     enum s3_versioning versioning;
     bool locks;                     /* object lock is enabled */
+    bool locks_known;               /* the key may ask, and the server knows */
     enum s3_lock_mode default_mode; /* of new objects */
     int64_t default_days;
     bool rules_known; /* the key may read them */
