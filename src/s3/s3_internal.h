@@ -35,7 +35,7 @@ int s3_endpoint_parse(const char *url, struct s3_endpoint *endpoint, struct err 
 
 /* --- sign.c ------------------------------------------------------------------------------------------------------- */
 
-/* Percent-encodes everything but unreserved bytes (RFC 3986) and, if `slashes`, '/'. Appends. */
+/* Percent-encodes everything but unreserved bytes (RFC 3986); '/' stays, too, if `slashes`. Appends. */
 void s3_encode(struct buffer *out, const char *text, bool slashes);
 
 /* What a signature covers. Names of headers in lower case. */
