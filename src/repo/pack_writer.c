@@ -26,6 +26,7 @@ int pack_writer_new(struct repo *repo, struct pack_writer **writer, struct err *
     struct store_upload *upload;
     if (store_upload_begin(repo->store, &upload, err) < 0)
         return err_wrap(err, "begin a pack");
+    store_upload_lock(upload, repo->lock_until);
     struct pack_writer *w = mem_zalloc(sizeof *w);
     w->repo = repo;
     w->upload = upload;

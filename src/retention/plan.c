@@ -23,7 +23,7 @@ uint32_t tier_wanted(const struct policy *policy, int kind) {
     return wanted[kind];
 }
 
-static bool has_tiers(const struct policy *policy) {
+bool plan_has_tiers(const struct policy *policy) {
     return policy->daily || policy->weekly || policy->monthly || policy->yearly;
 }
 
@@ -242,7 +242,7 @@ static bool judge_by_calendar(const struct plan *plan, size_t at, struct plan_ve
                                       : "partial: stays until the next complete one");
         return !superseded;
     }
-    if (!has_tiers(plan->policy)) {
+    if (!plan_has_tiers(plan->policy)) {
         phrase_add(phrase, "no tiers are configured: stays until max_age ends it");
         return true;
     }

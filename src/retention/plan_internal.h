@@ -16,6 +16,9 @@ extern const struct tier_kind TIER_TABLE[TIER_KINDS];
 /* How many periods the policy keeps of that kind. */
 uint32_t tier_wanted(const struct policy *policy, int kind);
 
+/* Whether the policy has any tier. */
+bool plan_has_tiers(const struct policy *policy);
+
 /* Seconds between expected runs: the policy's, or a day. */
 int64_t plan_interval(const struct policy *policy);
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { LOCK_AT_FIRST = 86400 }; /* seconds */
+
 /* A capture on its way. */
 struct capture {
     struct repo *repo;
@@ -84,6 +86,15 @@ static int64_t time_after(const struct heads *earlier) {
     return newest >= now && newest - now < NEAR ? newest + 1 : now;
 }
 
+/* Until when the snapshot's objects are locked. While it is not known to be whole, what is written may turn out to be
+ * the rest of a run that was killed, or of a partial snapshot, which the next complete one ends: so for a day. */
+static int64_t lock_date(const struct capture *capture, enum outcome outcome) {
+    const struct head *head = capture->head;
+    int64_t a_day = head->started + LOCK_AT_FIRST;
+    int64_t until = plan_lock_until(capture->calendar, capture->options->policy, head->tiers, head->started);
+    return outcome == OUTCOME_COMPLETE || until < a_day ? until : a_day;
+}
+
 /* The order matters: session, condemned packs, index (see muniment/repo/session.h). */
 static int begin_session(struct capture *capture, struct err *err) {
     struct repo *repo = capture->repo;
@@ -105,6 +116,7 @@ static int begin_session(struct capture *capture, struct err *err) {
         return -1;
     capture->depot = depot_new(repo, capture->session, capture->index, &capture->condemned);
     capture->head->started = options->started ? options->started : time_after(&capture->earlier);
+    repo->lock_until = lock_date(capture, 0);
     return 0;
 }
 
@@ -218,14 +230,24 @@ static void journal_success(struct capture *capture) {
     journal_batch_release(&batch);
 }
 
+/* The snapshot exists: a lock that fails is repeated by the next rotation. */
+static void lock_packs(struct capture *capture) {
+    struct err err = { 0 };
+    if (depot_lock(capture->depot, capture->repo->lock_until, &err) < 0)
+        log_warning(capture->repo->log, "the snapshot is stored, but not yet locked for as long as it should be: %s",
+                    err.message);
+}
+
 /* Packs, index, head, journal, memory: durable in this order. From the head on the snapshot exists, and nothing may say
  * otherwise. */
 static int commit(struct capture *capture, double began, struct err *err) {
     if (depot_finish(capture->depot, err) < 0)
         return -1;
     decide_life(capture, began);
+    capture->repo->lock_until = lock_date(capture, capture->head->outcome);
     if (session_check(capture->session, err) < 0 || head_commit(capture->repo, capture->head, err) < 0)
         return -1;
+    lock_packs(capture);
     journal_success(capture);
     for (size_t i = 0; i < capture->head->source_count; i++) {
         capture_source_remember(capture->captured[i]);
@@ -270,5 +292,6 @@ refused:
     journal_refused(&capture, err);
 out:
     release(&capture);
+    repo->lock_until = 0;
     return result;
 }

@@ -1,5 +1,6 @@
 #include "depot_internal.h"
 #include <muniment/util/memory.h>
+#include <muniment/util/workers.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,12 @@ struct output {
     struct pack_writer *writer;
     bool begun[2]; /* of the current pack's sections, by section kind */
     uint32_t section[2];
+};
+
+/* A pack to be locked. */
+struct pack_lock {
+    const struct pack_table *table;
+    int64_t until;
 };
 
 struct depot {
@@ -205,6 +212,27 @@ int depot_finish(struct depot *depot, struct err *err) {
         return -1;
     }
     return save_index(depot, err);
+}
+
+static int lock_pack(void *context, void *item, struct err *err) {
+    struct depot *depot = context;
+    const struct pack_lock *lock = item;
+    char name[REPO_NAME_MAX];
+    repo_pack_name(depot->repo, name, lock->table->pack);
+    return store_lock_until(depot->repo->store, name, lock->until, err);
+}
+
+int depot_lock(struct depot *depot, int64_t until, struct err *err) {
+    if (!store_locks(depot->repo->store))
+        return 0;
+    struct workers *workers =
+        workers_start(store_transfers(depot->repo->store), sizeof(struct pack_lock), lock_pack, depot);
+    int given = 0;
+    for (size_t i = 0; i < index_pack_count(depot->fresh) && given == 0; i++) {
+        struct pack_lock lock = { .table = index_pack(depot->fresh, i), .until = until };
+        given = workers_give(workers, &lock, err);
+    }
+    return workers_finish(workers, err);
 }
 
 void depot_free(struct depot *depot) {

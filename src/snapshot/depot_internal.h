@@ -44,6 +44,10 @@ int depot_put(struct depot *depot, enum depot_stream stream, const struct depot_
 /* Finishes all packs and writes their index: durable when it returns 0. */
 int depot_finish(struct depot *depot, struct err *err) MUST_CHECK;
 
+/* Locks the packs that were stored until then, once depot_finish() has returned 0. Nothing where the store does not
+ * lock. */
+int depot_lock(struct depot *depot, int64_t until, struct err *err) MUST_CHECK;
+
 /* Frees; packs that are not finished leave no trace. NULL is fine. */
 void depot_free(struct depot *depot);
 

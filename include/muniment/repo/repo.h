@@ -25,8 +25,8 @@ struct repo {
     struct keys *keys;   /* borrowed */
     struct log *log;     /* borrowed; may be NULL */
     const char *cache;   /* borrowed: this host's folder for copies of small objects (see object_cache.h); NULL: none */
-    int64_t lock_until;  /* for the packs, indexes, heads and journal segments that this run writes, where the store
-                            locks; 0: none */
+    int64_t lock_until;  /* for the packs, heads and journal segments that are written, where the store locks; 0: none.
+                            Index objects are never locked: every purge replaces them, and they can be made anew */
     char id[33];         /* of the repository, in hex */
 };
 
