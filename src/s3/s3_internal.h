@@ -1,14 +1,15 @@
 /*
  * Between the parts of the client:
  *
- *     service.c, endpoint.c, credentials.c   who and where
- *     sign.c                     Signature V4, pure functions
- *     transport.c                one HTTP exchange over libcurl, and the pool of connections
- *     retry.c                    what is worth trying again, and when
- *     request.c                  s3_send(): sign, exchange, judge, try again
- *     objects.c                  put, get, head, delete
- *     xml.c                      bounded XML (expat), listing.c, multipart.c, lock.c, bucket.c: what is made of it
- *     v2.c                       Signature V2, through libs3
+ *     service.c, endpoint.c             where: services, addresses, URLs
+ *     credentials.c, credentials_file.c who: the places of secrets, and the files
+ *     sign.c                            Signature V4, pure functions
+ *     transport.c                       one HTTP exchange over libcurl, and the pool of connections
+ *     retry.c                           what is worth trying again, and when
+ *     request.c                         s3_send(): sign, exchange, judge, try again
+ *     objects.c                         put, get, head, delete
+ *     xml.c                             bounded XML (expat); listing.c, multipart.c, lock.c, bucket.c are made of it
+ *     v2.c                              Signature V2, through libs3
  */
 #ifndef MUNIMENT_S3_INTERNAL_H
 #define MUNIMENT_S3_INTERNAL_H
@@ -32,6 +33,13 @@ struct s3_endpoint {
 /* "http[s]://HOST[:PORT][/PATH]" and nothing else: no user, no query, no host that resolvers read in more than one way.
  * ERR_INVALID. */
 int s3_endpoint_parse(const char *url, struct s3_endpoint *endpoint, struct err *err) MUST_CHECK;
+
+/* --- credentials_file.c ------------------------------------------------------------------------------------------- */
+
+/* Reads what a file says into `to`, which is empty. A file with sections but none of `profile` is not `found`. A file
+ * whose mode has bits of `refused`, or that has only one half, is ERR_INVALID. */
+int s3_credentials_read(const char *path, unsigned refused, const char *profile, struct s3_credentials *to, bool *found,
+                        struct err *err) MUST_CHECK;
 
 /* --- sign.c ------------------------------------------------------------------------------------------------------- */
 
