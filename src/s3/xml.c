@@ -1,0 +1,267 @@
+#include "s3_internal.h"
+#include <expat.h>
+#include <muniment/util/clock.h>
+#include <muniment/util/memory.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+    DEPTH_MAX = 16,
+    PATH_MAX_LENGTH = 1024,
+    TEXT_MAX = 64 * 1024,
+    PIECE = 1024 * 1024, /* expat counts in int */
+    YEAR_TEXT = 4,
+};
+
+/* A document on its way through expat. */
+struct reading {
+    XML_Parser parser;
+    s3_element *element;
+    void *context;
+    struct err *err;
+    bool ended; /* somebody below has set err */
+
+    char path[PATH_MAX_LENGTH];
+    size_t lengths[DEPTH_MAX]; /* of the path above each open element */
+    unsigned depth;
+    bool leaf;          /* no element inside the innermost one has ended yet */
+    struct buffer text; /* since the last tag */
+};
+
+static void refuse(struct reading *reading, const char *why) {
+    if (!reading->ended)
+        err_set(reading->err, ERR_CORRUPT, "line %lu of the answer: %s",
+                (unsigned long)XML_GetCurrentLineNumber(reading->parser), why);
+    reading->ended = true;
+    XML_StopParser(reading->parser, XML_FALSE);
+}
+
+static bool text_is_blank(const struct buffer *text) {
+    for (size_t i = 0; i < text->length; i++)
+        if (!strchr(" \t\r\n", text->data[i]))
+            return false;
+    return true;
+}
+
+static void XMLCALL on_start(void *data, const XML_Char *name, const XML_Char **attributes) {
+    struct reading *reading = data;
+    const size_t at = strlen(reading->path), length = strlen(name);
+    (void)attributes;
+
+    if (reading->ended)
+        return;
+    if (reading->depth == DEPTH_MAX || at + 1 + length >= sizeof reading->path) {
+        refuse(reading, "elements are nested too deep");
+        return;
+    }
+    if (!text_is_blank(&reading->text)) {
+        refuse(reading, "text stands between elements");
+        return;
+    }
+    reading->lengths[reading->depth++] = at;
+    snprintf(reading->path + at, sizeof reading->path - at, "%s%s", at > 0 ? "/" : "", name);
+    reading->leaf = true;
+    buffer_clear(&reading->text);
+}
+
+static void XMLCALL on_end(void *data, const XML_Char *name) {
+    struct reading *reading = data;
+    (void)name;
+
+    if (reading->ended)
+        return;
+    if (!reading->leaf && !text_is_blank(&reading->text)) {
+        refuse(reading, "text stands between elements");
+        return;
+    }
+    const char *text = reading->leaf ? buffer_text(&reading->text) : "";
+    if (reading->element(reading->context, reading->path, text, reading->err) != 0) {
+        reading->ended = true;
+        XML_StopParser(reading->parser, XML_FALSE);
+        return;
+    }
+    reading->path[reading->lengths[--reading->depth]] = '\0';
+    reading->leaf = false;
+    buffer_clear(&reading->text);
+}
+
+static void XMLCALL on_text(void *data, const XML_Char *text, int length) {
+    struct reading *reading = data;
+
+    if (reading->ended)
+        return;
+    if (reading->text.length + (size_t)length > TEXT_MAX) {
+        refuse(reading, "an element has more than 64 KiB of text");
+        return;
+    }
+    buffer_put(&reading->text, text, (size_t)length);
+}
+
+/* Entities are declared in a document type, so none ever is. */
+static void XMLCALL on_doctype(void *data, const XML_Char *name, const XML_Char *system, const XML_Char *public,
+                               int internal) {
+    (void)name;
+    (void)system;
+    (void)public;
+    (void)internal;
+    refuse(data, "it has a document type declaration");
+}
+
+static void XMLCALL on_declaration(void *data, const XML_Char *version, const XML_Char *encoding, int standalone) {
+    (void)version;
+    (void)standalone;
+    if (encoding && strcasecmp(encoding, "UTF-8") != 0)
+        refuse(data, "its encoding is not UTF-8");
+}
+
+static int feed(struct reading *reading, const char *data, size_t length) {
+    while (!reading->ended) {
+        const size_t piece = length < PIECE ? length : PIECE;
+        const bool last = piece == length;
+        if (XML_Parse(reading->parser, data, (int)piece, last) != XML_STATUS_OK) {
+            refuse(reading, XML_ErrorString(XML_GetErrorCode(reading->parser)));
+            break;
+        }
+        if (last)
+            break;
+        data += piece;
+        length -= piece;
+    }
+    return reading->ended ? -1 : 0;
+}
+
+int s3_xml_parse(const void *data, size_t length, s3_element *element, void *context, struct err *err) {
+    struct reading reading = { .element = element, .context = context, .err = err };
+    const char *at = data;
+
+    /* Servers that keep a connection awake while they work send white space first. */
+    while (length > 0 && strchr(" \t\r\n", *at) && *at != '\0') {
+        at++;
+        length--;
+    }
+    reading.parser = mem_require(XML_ParserCreate("UTF-8"));
+    XML_SetUserData(reading.parser, &reading);
+    XML_SetElementHandler(reading.parser, on_start, on_end);
+    XML_SetCharacterDataHandler(reading.parser, on_text);
+    XML_SetStartDoctypeDeclHandler(reading.parser, on_doctype);
+    XML_SetXmlDeclHandler(reading.parser, on_declaration);
+    const int result = feed(&reading, length > 0 ? at : "", length);
+    XML_ParserFree(reading.parser);
+    buffer_release(&reading.text);
+    return result;
+}
+
+void s3_xml_escape(struct buffer *out, const char *text) {
+    for (; *text != '\0'; text++) {
+        const unsigned char byte = (unsigned char)*text;
+        if (byte < 0x20 || byte == 0x7f || strchr("&<>\"'", byte))
+            buffer_printf(out, "&#%u;", byte);
+        else
+            buffer_put_u8(out, byte);
+    }
+}
+
+/*
+ * Errors
+ */
+
+struct said {
+    bool error;
+    char *code;    /* 64 bytes */
+    char *message; /* 512 */
+};
+
+/* Cut to `size`, with nothing in it that a terminal would obey. */
+static void copy_printable(char *to, size_t size, const char *text) {
+    size_t length = strlen(text);
+
+    /* Not in the middle of a character. */
+    if (length >= size)
+        for (length = size - 1; length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80;)
+            length--;
+    for (size_t i = 0; i < length; i++) {
+        const unsigned char byte = (unsigned char)text[i];
+        /* U+0080 to U+009F are control characters too. */
+        const bool control =
+            byte < 0x20 || byte == 0x7f || (i > 0 && (unsigned char)text[i - 1] == 0xc2 && byte < 0xa0);
+        to[i] = control ? (byte < 0x80 ? ' ' : (char)0xa0) : text[i];
+    }
+    to[length] = '\0';
+}
+
+static int collect_error(void *context, const char *path, const char *text, struct err *err) {
+    struct said *said = context;
+
+    if (strcmp(path, "Error") != 0 && strncmp(path, "Error/", 6) != 0)
+        return err_set(err, ERR_CORRUPT, "it is no error");
+    said->error = true;
+    if (strcmp(path, "Error/Code") == 0)
+        copy_printable(said->code, 64, text);
+    if (strcmp(path, "Error/Message") == 0)
+        copy_printable(said->message, 512, text);
+    return 0;
+}
+
+bool s3_xml_error(const void *data, size_t length, char code[64], char message[512]) {
+    struct said said = { .code = code, .message = message };
+    struct err ignored = { 0 };
+
+    code[0] = message[0] = '\0';
+    /* One that is cut off after it named its code is still an error. */
+    return s3_xml_parse(data, length, collect_error, &said, &ignored) == 0 ? said.error : said.error && code[0] != '\0';
+}
+
+/*
+ * Times
+ */
+
+/* "2026-11-21T10:20:30" and what may follow it, to the form without a fraction. */
+static bool without_fraction(const char *text, char *plain, size_t size) {
+    const size_t whole = strcspn(text, ".");
+    const char *rest = text + whole;
+
+    if (strlen(text) < 20 || text[10] != 'T')
+        return false;
+    if (*rest == '.') {
+        const size_t digits = strspn(rest + 1, "0123456789");
+        if (digits == 0)
+            return false;
+        rest += 1 + digits;
+    }
+    const int length = snprintf(plain, size, "%.*s%s", (int)whole, text, rest);
+    return length > 0 && (size_t)length < size;
+}
+
+/* "Sat, 21 Nov 2026 10:20:30 GMT", the one form that may be sent (RFC 9110), to the other. */
+static bool from_http(const char *text, char *plain, size_t size) {
+    static const char months[] = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
+    static const char form[] = "aaa, 00 aaa 0000 00:00:00 GMT";
+    char month[4] = { 0 };
+
+    if (strlen(text) != sizeof form - 1)
+        return false;
+    for (size_t i = 0; form[i] != '\0'; i++) {
+        const bool letter = (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z');
+        const bool digit = text[i] >= '0' && text[i] <= '9';
+        if (form[i] == 'a' ? !letter : form[i] == '0' ? !digit : text[i] != form[i])
+            return false;
+    }
+    memcpy(month, text + 8, 3);
+    const char *found = strstr(months, month);
+    if (!found || (found - months) % 4 != 0)
+        return false;
+    const unsigned number = (unsigned)(found - months) / 4 + 1;
+    snprintf(plain, size, "%.*s-%02u-%.2sT%.8sZ", (int)YEAR_TEXT, text + 12, number, text + 5, text + 17);
+    return true;
+}
+
+int s3_parse_time(const char *text, int64_t *when, struct err *err) {
+    char plain[64];
+    struct err ignored = { 0 };
+
+    if ((!without_fraction(text, plain, sizeof plain) && !from_http(text, plain, sizeof plain)) ||
+        clock_parse(plain, when, &ignored) < 0)
+        return err_set(err, ERR_CORRUPT, "'%.64s' is not a time", text);
+    return 0;
+}
