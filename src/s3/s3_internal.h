@@ -6,8 +6,9 @@
  *     sign.c                            Signature V4, pure functions
  *     transport.c                       one HTTP exchange over libcurl, and the pool of connections
  *     retry.c                           what is worth trying again, and when
+ *     refusal.c                         what a server's refusal means
  *     request.c                         s3_send(): sign, exchange, judge, try again
- *     objects.c                         put, get, head, delete
+ *     client.c, objects.c               opening; put, get, head, delete
  *     xml.c                             bounded XML (expat); listing.c, multipart.c, lock.c, bucket.c are made of it
  *     v2.c                              Signature V2, through libs3
  */
@@ -79,12 +80,18 @@ struct s3_request {
     bool xml;              /* a 200 answer is XML: one whose root is Error is an error, and worth retrying */
     size_t answer_max;     /* more bytes of answer than this are ERR_CORRUPT */
     struct buffer *to;     /* where the body of a good answer is appended; NULL: it is dropped */
-    bool resume;           /* a GET whose body broke off may be continued with a range, if the ETag has not changed */
+    bool find;             /* a PUT of an object: where it may have arrived, HEAD looks for it before another one */
+
+    /* A GET of a part: `count` bytes (UINT64_MAX: to the end) from `offset`. The answer's Content-Range is checked. */
+    bool range;
+    uint64_t offset, count;
+    bool resume; /* a GET whose body broke off is continued with a range, if the ETag has not changed */
 };
 
 struct s3_answer {
     long status;
     struct s3_headers headers; /* names in lower case */
+    uint8_t md5[16];           /* of the request's body, where `md5` was asked for */
 };
 void s3_answer_release(struct s3_answer *answer);
 
@@ -93,6 +100,34 @@ void s3_answer_release(struct s3_answer *answer);
 int s3_send(struct s3 *s3, const struct s3_request *request, struct s3_answer *answer, long *status, char *code,
             struct err *err) MUST_CHECK;
 void s3_request_release(struct s3_request *request); /* its query and headers */
+
+/* --- retry.c ------------------------------------------------------------------------------------------------------ */
+
+struct s3_retry {
+    double start;    /* clock_monotonic() before the first try */
+    double waited;   /* seconds in all */
+    unsigned tries;  /* that failed */
+    unsigned failed; /* those since the last progress; waits grow with them */
+};
+
+/* What the server said is worth another try. */
+bool s3_retry_is_worth(long status, const char *code);
+
+/* After a try that failed with `err`: waits, at least `retry_after` seconds, and returns 0. -1 when the time for this
+ * call is over (`err` says so) or someone asked to stop. `what` is for the log. */
+int s3_retry_wait(struct s3_retry *retry, struct s3 *s3, const char *what, int64_t retry_after,
+                  struct err *err) MUST_CHECK;
+
+/* --- client.c ----------------------------------------------------------------------------------------------------- */
+
+const struct s3_credentials *s3_credentials(const struct s3 *s3);
+const struct s3_endpoint *s3_endpoint(const struct s3 *s3);
+struct log *s3_log(const struct s3 *s3); /* may be NULL */
+
+/* "'KEY' in 's3:SERVICE/BUCKET'", for messages: shortened, and with no byte that a terminal would obey. Returns text.
+ */
+enum { S3_NAME_TEXT = 640 };
+char *s3_name(char text[S3_NAME_TEXT], const struct s3 *s3, const char *bucket, const char *key);
 
 bool s3_is_v2(const struct s3 *s3);
 int s3_refuse_v2(const struct s3 *s3, const char *what, struct err *err); /* ERR_UNSUPPORTED; always -1 */
