@@ -7,10 +7,10 @@
 #include <cmocka.h>
 
 #include "scratch.h"
+#include "script.h"
 #include <dirent.h>
 #include <limits.h>
 #include <muniment/util/memory.h>
-#include <muniment/util/process.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,43 +21,12 @@ static _Noreturn void give_up(const char *what, const char *why) {
     exit(1);
 }
 
-/* Test programs stand in build/<mode>/tests; the scripts in tests/lib. */
-static char *script_path(const char *script) {
-    char program[PATH_MAX];
-    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-
-    if (length <= 0)
-        give_up("find myself", "no /proc/self/exe");
-    program[length] = '\0';
-    for (int i = 0; i < 4; i++) {
-        char *slash = strrchr(program, '/');
-        if (slash != NULL)
-            *slash = '\0';
-    }
-    return mem_format("%s/tests/lib/%s", program, script);
-}
-
-static void run_script(const char *script, const char *const *arguments, const char *const *environment) {
-    struct buffer out = { 0 };
-    struct err err = { 0 };
-    char *path = script_path(script);
-    const char *all[6] = { path };
-
-    for (size_t i = 0; i + 2 < sizeof all / sizeof all[0] && arguments[i] != NULL; i++)
-        all[i + 1] = arguments[i];
-    const struct process_options options = { .arguments = all, .environment = environment };
-    if (process_capture(&options, 1 << 20, &out, &err) != 0)
-        give_up(script, err.message);
-    buffer_release(&out);
-    free(path);
-}
-
 static void run_server(struct test_postgres *server, const char *verb, const char *how) {
     char owner[64];
 
     snprintf(owner, sizeof owner, "POSTGRES_OWNER=%ld", (long)getpid());
-    run_script("postgres.sh", (const char *const[]){ verb, server->folder, how, NULL },
-               (const char *const[]){ owner, NULL });
+    script_run("lib/postgres.sh", (const char *const[]){ verb, server->folder, how, NULL },
+               (const char *const[]){ owner, NULL }, NULL);
     if (strcmp(verb, "stop") == 0)
         return;
 
@@ -126,8 +95,11 @@ void test_postgres_run(const struct test_postgres *server, const char *database,
 void test_postgres_script(const struct test_postgres *server, const char *script, const char *argument) {
     char *host = mem_format("PGHOST=%s", server->socket);
 
-    run_script(script, (const char *const[]){ argument, NULL },
-               (const char *const[]){ host, "PGPORT=5432", "PGUSER=postgres", "PGDATABASE", NULL });
+    char *path = mem_format("lib/%s", script);
+
+    script_run(path, (const char *const[]){ argument, NULL },
+               (const char *const[]){ host, "PGPORT=5432", "PGUSER=postgres", "PGDATABASE", NULL }, NULL);
+    free(path);
     free(host);
 }
 
