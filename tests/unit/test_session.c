@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "../../src/repo/purge_internal.h"
+#include "../lib/bucket_like.h"
 #include "../lib/scratch.h"
 #include "../lib/scratch_repo.h"
 #include <fcntl.h>
@@ -89,6 +90,34 @@ static void a_capture_that_was_killed_on_any_host_leaves_nothing_to_unlock(void 
     assert_int_equal(scratch_repo_list(&scratch, "sessions", again), 1);
     assert_string_not_equal(name, again);
     session_end(session);
+    scratch_repo_close(&scratch);
+}
+
+/* In a bucket a lock keeps nobody out but on one machine, so a session of another host may be alive. */
+static void sessions_of_other_hosts_in_a_bucket_are_let_be(void **state) {
+    (void)state;
+    struct scratch_repo scratch;
+    struct keys keys;
+    struct session *own, *others;
+    struct err err = { 0 };
+    size_t count;
+    scratch_repo_open(&scratch);
+    bucket_like(scratch.store);
+    struct repo other = other_host(&scratch.repo, &keys);
+    assert_success(session_begin(&other, 0, SESSION_LENGTH, &others, &err), &err);
+    assert_success(session_begin(&scratch.repo, 0, SESSION_LENGTH, &own, &err), &err);
+    session_abandon(own);
+    assert_int_equal(scratch_repo_list(&scratch, "sessions", NULL), 2);
+    assert_success(sessions_older(&scratch.repo, clock_now(), &count, &err), &err);
+    assert_int_equal(count, 2);
+
+    assert_success(session_begin(&scratch.repo, 0, SESSION_LENGTH, &own, &err), &err);
+    assert_int_equal(scratch_repo_list(&scratch, "sessions", NULL), 2);
+    session_end(own);
+    assert_success(session_check(others, &err), &err);
+    session_end(others);
+    assert_int_equal(scratch_repo_list(&scratch, "sessions", NULL), 0);
+    keys_wipe(&keys);
     scratch_repo_close(&scratch);
 }
 
@@ -286,6 +315,7 @@ int main(void) {
         cmocka_unit_test(a_session_lives_from_begin_to_end),
         cmocka_unit_test(a_second_capture_of_the_set_is_locked_out),
         cmocka_unit_test(a_capture_that_was_killed_on_any_host_leaves_nothing_to_unlock),
+        cmocka_unit_test(sessions_of_other_hosts_in_a_bucket_are_let_be),
         cmocka_unit_test(a_session_past_its_hard_end_may_not_commit),
         cmocka_unit_test(a_purge_waits_for_sessions_that_may_be_older),
         cmocka_unit_test(a_session_that_cannot_be_read_counts_for_a_day),

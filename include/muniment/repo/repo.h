@@ -7,6 +7,7 @@
  *     <set>/index/<sha256>              which slots the packs hold
  *     <set>/snapshots/<time>-<sha256>   signed snapshot heads
  *     <set>/sessions/<host>-<nonce>     runs in progress
+ *     <set>/claims/<host>-<nonce>       purges in progress, in buckets
  *     <set>/purges/<epoch>-<sha256>     what a purge has condemned, and when dead slots must be gone
  *     <set>/journal/<host>-<n>-<sha256> signed decisions
  *

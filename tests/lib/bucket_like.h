@@ -1,0 +1,14 @@
+/* A directory's store that behaves as a bucket does between hosts: its locks keep nobody out. Include <cmocka.h> and
+ * what it needs first. */
+#ifndef MUNIMENT_TESTS_BUCKET_LIKE_H
+#define MUNIMENT_TESTS_BUCKET_LIKE_H
+
+#include <muniment/repo/repo.h>
+
+/* From now on locks of this store are free for everyone, and it says that they hold on one machine only. */
+void bucket_like(struct store *store);
+
+/* The same repository, seen by another host of the set. `keys` becomes that host's. */
+struct repo other_host(const struct repo *repo, struct keys *keys);
+
+#endif
