@@ -1,6 +1,5 @@
 #include "transport_internal.h"
 #include <curl/curl.h>
-#include <fcntl.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
@@ -13,15 +12,17 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
-    CONNECT_TIMEOUT = 30,       /* seconds */
-    CONTINUE_TIMEOUT = 1000,    /* milliseconds to wait for "100 Continue" before a large body goes out anyway */
-    BUFFER_SIZE = 262144,       /* of curl, one for each direction */
-    TROUBLE_MAX = 16384,        /* bytes kept of an answer that is an error */
-    HEADERS_MAX = 256,          /* of an answer */
-    HEADERS_SIZE_MAX = 65536,   /* all of them */
-    PIECE = 16384,              /* the most that curl hands over at once */
+    CONNECT_TIMEOUT = 30,     /* seconds */
+    CONTINUE_TIMEOUT = 1000,  /* milliseconds to wait for "100 Continue" before a large body goes out anyway */
+    BUFFER_SIZE = 262144,     /* of curl, one for each direction */
+    TROUBLE_MAX = 16384,      /* bytes kept of an answer that is an error */
+    HEADERS_MAX = 256,        /* of an answer */
+    HEADERS_SIZE_MAX = 65536, /* all of them */
+    PIECE = 16384,            /* the most that curl hands over at once */
+    SOCKETS = 4,
     RESERVE_MAX = 64 * 1048576, /* bytes of memory reserved on a server's word */
 };
 
@@ -31,11 +32,18 @@ struct limit {
     double free;   /* clock_monotonic() from which the line is free */
 };
 
+/* A handle of curl, and the sockets it has open: one, or a few while it tries the addresses of a host. */
+struct line {
+    CURL *curl;
+    curl_socket_t sockets[SOCKETS];
+};
+
 struct s3_transport {
     const struct s3_service *service;
     pthread_mutex_t lock; /* for all below */
     pthread_cond_t returned;
-    CURL **idle; /* the last one used is the first to be used again: its connection is the likeliest to be alive */
+    struct line *
+        *idle; /* the last one used is the first to be used again: its connection is the likeliest to be alive */
     size_t idle_count;
     unsigned connections;
     struct limit upload, download;
@@ -64,9 +72,14 @@ int s3_transport_open(const struct s3_service *service, unsigned connections, st
     transport->connections = connections;
     transport->upload.rate = service->upload_limit;
     transport->download.rate = service->download_limit;
-    transport->idle = mem_array(connections, sizeof(CURL *));
-    for (unsigned i = 0; i < connections; i++)
-        transport->idle[transport->idle_count++] = mem_require(curl_easy_init());
+    transport->idle = mem_array(connections, sizeof(struct line *));
+    for (unsigned i = 0; i < connections; i++) {
+        struct line *line = mem_alloc(sizeof *line);
+        line->curl = mem_require(curl_easy_init());
+        for (size_t j = 0; j < SOCKETS; j++)
+            line->sockets[j] = CURL_SOCKET_BAD;
+        transport->idle[transport->idle_count++] = line;
+    }
     pthread_mutex_init(&transport->lock, NULL);
     pthread_cond_init(&transport->returned, NULL);
     *result = transport;
@@ -76,8 +89,10 @@ int s3_transport_open(const struct s3_service *service, unsigned connections, st
 void s3_transport_close(struct s3_transport *transport) {
     if (!transport)
         return;
-    for (size_t i = 0; i < transport->idle_count; i++)
-        curl_easy_cleanup(transport->idle[i]);
+    for (size_t i = 0; i < transport->idle_count; i++) {
+        curl_easy_cleanup(transport->idle[i]->curl);
+        free(transport->idle[i]);
+    }
     free(transport->idle);
     pthread_cond_destroy(&transport->returned);
     pthread_mutex_destroy(&transport->lock);
@@ -85,7 +100,7 @@ void s3_transport_close(struct s3_transport *transport) {
 }
 
 /* A signal may come to any thread, so whoever waits looks again now and then. */
-static int borrow(struct s3_transport *transport, CURL **curl, struct err *err) {
+static int borrow(struct s3_transport *transport, struct line **line, struct err *err) {
     int rc = 0;
 
     pthread_mutex_lock(&transport->lock);
@@ -99,14 +114,14 @@ static int borrow(struct s3_transport *transport, CURL **curl, struct err *err) 
         rc = interrupt_check(err);
     }
     if (rc == 0)
-        *curl = transport->idle[--transport->idle_count];
+        *line = transport->idle[--transport->idle_count];
     pthread_mutex_unlock(&transport->lock);
     return rc;
 }
 
-static void give_back(struct s3_transport *transport, CURL *curl) {
+static void give_back(struct s3_transport *transport, struct line *line) {
     pthread_mutex_lock(&transport->lock);
-    transport->idle[transport->idle_count++] = curl;
+    transport->idle[transport->idle_count++] = line;
     pthread_cond_signal(&transport->returned);
     pthread_mutex_unlock(&transport->lock);
 }
@@ -145,7 +160,7 @@ static size_t piece(const struct limit *limit, size_t size) {
 /* --- one exchange ------------------------------------------------------------------------------------------------- */
 
 struct call {
-    CURL *curl;
+    struct line *line;
     struct s3_transport *transport;
     struct s3_exchange *exchange;
     struct err *err;
@@ -159,9 +174,35 @@ struct call {
 
 /* Not inherited by the programs that we start. */
 static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
-    (void)context;
+    struct line *line = context;
+    const curl_socket_t opened = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
     (void)purpose;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    for (size_t i = 0; i < SOCKETS && opened != CURL_SOCKET_BAD; i++)
+        if (line->sockets[i] == CURL_SOCKET_BAD) {
+            line->sockets[i] = opened;
+            break;
+        }
+    return opened;
+}
+
+static int close_socket(void *context, curl_socket_t closed) {
+    struct line *line = context;
+
+    for (size_t i = 0; i < SOCKETS; i++)
+        if (line->sockets[i] == closed)
+            line->sockets[i] = CURL_SOCKET_BAD;
+    return close(closed);
+}
+
+/* A server that sends headers and body in two writes, and waits in between for the first to be acknowledged, makes a
+ * small read last as long as acknowledgements may be held back: 40 ms instead of 1 ms, measured with RGW. */
+static void acknowledge(const struct line *line) {
+    const int yes = 1;
+
+    for (size_t i = 0; i < SOCKETS; i++)
+        if (line->sockets[i] != CURL_SOCKET_BAD)
+            setsockopt(line->sockets[i], IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);
 }
 
 static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
@@ -246,16 +287,6 @@ static void add_header(struct call *call, const char *line, size_t length) {
     free(value);
 }
 
-/* A server that sends headers and body in two writes, and waits in between for the first to be acknowledged, makes a
- * small read last as long as acknowledgements may be held back: 40 ms instead of 1 ms, measured with RGW. */
-static void acknowledge(const struct call *call) {
-    curl_socket_t socket = CURL_SOCKET_BAD;
-    const int yes = 1;
-
-    if (curl_easy_getinfo(call->curl, CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK && socket != CURL_SOCKET_BAD)
-        setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);
-}
-
 /* Also called for the lines of "100 Continue" before the answer, and for trailers after it. */
 static size_t on_header(char *line, size_t size, size_t count, void *context) {
     struct call *call = context;
@@ -268,7 +299,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context) {
         return length;
     }
     if (length <= 2) {
-        acknowledge(call);
+        acknowledge(call->line);
         return length;
     }
     call->header_bytes += length;
@@ -334,8 +365,10 @@ static void wipe_list(struct curl_slist *list) {
     curl_slist_free_all(list);
 }
 
-static void set_connection(CURL *curl, const struct s3_transport *transport, const struct s3_exchange *exchange) {
+static void set_connection(struct line *line, const struct s3_transport *transport,
+                           const struct s3_exchange *exchange) {
     const uint64_t up = transport->upload.rate, down = transport->download.rate;
+    CURL *curl = line->curl;
     const uint64_t slowest = up != 0 && (down == 0 || up < down) ? up : down;
 
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -353,6 +386,9 @@ static void set_connection(CURL *curl, const struct s3_transport *transport, con
     curl_easy_setopt(curl, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, line);
+    curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(curl, CURLOPT_CLOSESOCKETDATA, line);
     curl_easy_setopt(curl, CURLOPT_MAXCONNECTS, 1L);
     curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, exchange->fresh ? 1L : 0L);
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)BUFFER_SIZE);
@@ -364,7 +400,8 @@ static void set_connection(CURL *curl, const struct s3_transport *transport, con
                      (long)(exchange->silence + (slowest ? PIECE * S3_CONNECTIONS_MAX / slowest : 0)));
 }
 
-static void set_request(CURL *curl, struct call *call, struct curl_slist *headers) {
+static void set_request(struct call *call, struct curl_slist *headers) {
+    CURL *curl = call->line->curl;
     const struct s3_exchange *exchange = call->exchange;
 
     curl_easy_setopt(curl, CURLOPT_URL, exchange->url);
@@ -436,23 +473,21 @@ enum s3_outcome s3_exchange(struct s3_transport *transport, struct s3_exchange *
     struct call call = { .transport = transport, .exchange = exchange, .err = &reason };
     struct curl_slist *headers = NULL;
     enum s3_outcome outcome;
-    CURL *curl = NULL;
 
-    if (borrow(transport, &curl, err) < 0)
+    if (borrow(transport, &call.line, err) < 0)
         return S3_USELESS;
-    call.curl = curl;
     for (size_t i = 0; i < exchange->headers->count; i++)
         headers = append(headers, exchange->headers->items[i].name, exchange->headers->items[i].value);
 
     /* What a call sets is gone with it; the connection stays. */
-    curl_easy_reset(curl);
-    set_connection(curl, transport, exchange);
-    set_request(curl, &call, headers);
-    outcome = judge(&call, curl_easy_perform(curl));
+    curl_easy_reset(call.line->curl);
+    set_connection(call.line, transport, exchange);
+    set_request(&call, headers);
+    outcome = judge(&call, curl_easy_perform(call.line->curl));
 
     /* Nothing of this call may be left where a later one could meet it. */
-    curl_easy_reset(curl);
-    give_back(transport, curl);
+    curl_easy_reset(call.line->curl);
+    give_back(transport, call.line);
     wipe_list(headers);
     if (outcome != S3_ANSWERED && err)
         *err = reason;
