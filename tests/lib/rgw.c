@@ -97,6 +97,17 @@ void test_rgw_service(struct s3_service *service, const char *endpoint) {
     };
 }
 
+struct s3 *test_rgw_client(const char *endpoint) {
+    struct s3_service service;
+    struct s3 *s3 = NULL;
+    struct err err = { 0 };
+    test_rgw_service(&service, endpoint);
+    assert_success(s3_open(&service, NULL, &s3, &err), &err);
+    s3_set_retry_time(s3, 20);
+    s3_service_release(&service);
+    return s3;
+}
+
 static void admin(struct buffer *out, const char *const *arguments) {
     const char *all[16] = { test_rgw_endpoint(), test_rgw_credentials() };
     for (size_t i = 0; arguments[i]; i++) {

@@ -22,6 +22,9 @@ const char *test_rgw_other_credentials(void); /* of a user who owns no bucket */
 /* A nameless service with owner's credentials; release it. `endpoint` NULL: the store itself, else a proxy's. */
 void test_rgw_service(struct s3_service *service, const char *endpoint);
 
+/* A client of it that gives up after some seconds. */
+struct s3 *test_rgw_client(const char *endpoint);
+
 enum test_bucket { TEST_BUCKET_PLAIN, TEST_BUCKET_VERSIONED, TEST_BUCKET_LOCKED };
 
 /* A new bucket with a name of its own; the name is the caller's. */
