@@ -5,12 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Linked in when Signature V2 is. */
-#pragma weak s3_v2_put
-#pragma weak s3_v2_get
-#pragma weak s3_v2_head
-#pragma weak s3_v2_delete
-
 /* --- what an answer says of an object ----------------------------------------------------------------------------- */
 
 static bool describes(const char *name) {
