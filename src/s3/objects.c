@@ -72,12 +72,11 @@ int s3_info_from_answer(const struct s3_answer *answer, struct s3_info *info, st
 
 /* --- put ---------------------------------------------------------------------------------------------------------- */
 
-static void add_options(struct s3_request *request, const struct s3_put *options) {
+void s3_add_options(struct s3_request *request, const struct s3_put *options) {
     char until[CLOCK_TEXT];
 
     if (!options)
         return;
-    request->sha256 = options->sha256;
     for (size_t i = 0; options->headers && i < options->headers->count; i++)
         s3_headers_add(&request->headers, options->headers->items[i].name, options->headers->items[i].value);
     if (options->lock == S3_LOCK_NONE)
@@ -92,16 +91,16 @@ static bool is_md5(const char *etag) {
 }
 
 /* With a key of its own the server's ETag only looks like an MD5. */
-static int compare_etag(const struct s3_answer *answer, const struct s3_info *info, struct err *err) {
+int s3_compare_etag(const struct s3_answer *answer, const char *etag, struct err *err) {
     const char *encryption = s3_headers_find(&answer->headers, "x-amz-server-side-encryption");
     char md5[2 * sizeof answer->md5 + 1];
 
-    if (!is_md5(info->etag) || (encryption && strncmp(encryption, "aws:kms", 7) == 0) ||
+    if (!is_md5(etag) || (encryption && strncmp(encryption, "aws:kms", 7) == 0) ||
         s3_headers_find(&answer->headers, "x-amz-server-side-encryption-customer-algorithm"))
         return 0;
-    if (strcmp(info->etag, hex_encode(md5, answer->md5, sizeof answer->md5)) == 0)
+    if (strcmp(etag, hex_encode(md5, answer->md5, sizeof answer->md5)) == 0)
         return 0;
-    return err_set(err, ERR_CORRUPT, "the server has stored something else: its MD5 is %s, ours %s", info->etag, md5);
+    return err_set(err, ERR_CORRUPT, "the server has stored something else: its MD5 is %s, ours %s", etag, md5);
 }
 
 int s3_put(struct s3 *s3, const char *bucket, const char *key, const void *data, size_t length,
@@ -121,10 +120,12 @@ int s3_put(struct s3 *s3, const char *bucket, const char *key, const void *data,
 
     if (s3_is_v2(s3))
         return s3_v2_put(s3, bucket, key, data, length, options, info, err);
-    add_options(&request, options);
+    if (options)
+        request.sha256 = options->sha256;
+    s3_add_options(&request, options);
     if (s3_send(s3, &request, &answer, NULL, NULL, err) < 0)
         goto out;
-    if (s3_info_from_answer(&answer, &found, err) < 0 || compare_etag(&answer, &found, err) < 0) {
+    if (s3_info_from_answer(&answer, &found, err) < 0 || s3_compare_etag(&answer, found.etag, err) < 0) {
         err_wrap(err, "put %s", s3_name(name, s3, bucket, key));
         goto out;
     }

@@ -132,16 +132,29 @@ char *s3_name(char text[S3_NAME_TEXT], const struct s3 *s3, const char *bucket, 
 bool s3_is_v2(const struct s3 *s3);
 int s3_refuse_v2(const struct s3 *s3, const char *what, struct err *err); /* ERR_UNSUPPORTED; always -1 */
 
+/* --- objects.c ---------------------------------------------------------------------------------------------------- */
+
 /* The header list of an answer as an info; takes the ETag's quotes off. */
 int s3_info_from_answer(const struct s3_answer *answer, struct s3_info *info, struct err *err) MUST_CHECK;
+
+/* The headers and the lock that an object gets. `options` may be NULL. */
+void s3_add_options(struct s3_request *request, const struct s3_put *options);
+
+/* What was sent against the ETag of what was stored, where that is its MD5. ERR_CORRUPT. */
+int s3_compare_etag(const struct s3_answer *answer, const char *etag, struct err *err) MUST_CHECK;
 
 /* --- xml.c -------------------------------------------------------------------------------------------------------- */
 
 /* A bounded pull over a document: calls `element` at the end of each element with its path ("ListBucketResult/Contents/
- * Key") and its text. No DTDs, no entities but the five, at most 16 deep, text of at most 64 KiB an element. A callback
- * that returns non-zero ends it. ERR_CORRUPT for what is not such a document. */
+ * Key") and its text. No DTDs, no entities but the five, at most 16 deep, text of at most 64 KiB an element. Control
+ * characters, which XML forbids and servers send all the same, are taken. A callback that returns non-zero ends it.
+ * ERR_CORRUPT for what is not such a document. */
 typedef int s3_element(void *context, const char *path, const char *text, struct err *err);
 int s3_xml_parse(const void *data, size_t length, s3_element *element, void *context, struct err *err) MUST_CHECK;
+
+/* Only a document whose root has this name: `element` gets the paths below it, "" for the root itself. */
+int s3_xml_parse_below(const char *root, const struct buffer *document, s3_element *element, void *context,
+                       struct err *err) MUST_CHECK;
 
 /* Appends text with &, <, >, quotes and control characters escaped. */
 void s3_xml_escape(struct buffer *out, const char *text);
@@ -149,8 +162,30 @@ void s3_xml_escape(struct buffer *out, const char *text);
 /* The Code and Message of an <Error> document; false when it is none. */
 bool s3_xml_error(const void *data, size_t length, char code[64], char message[512]);
 
-/* "2026-11-21T10:20:30.000Z" and HTTP dates. */
+/* What the text of elements says; ERR_CORRUPT. Times are "2026-11-21T10:20:30.000Z" or HTTP dates, numbers decimal
+ * digits alone. An ETag loses its quotes; it is plain ASCII, and shorter than S3_ETAG_MAX. */
 int s3_parse_time(const char *text, int64_t *when, struct err *err) MUST_CHECK;
+int s3_parse_number(const char *text, uint64_t *number, struct err *err) MUST_CHECK;
+int s3_parse_etag(const char *text, char etag[S3_ETAG_MAX], struct err *err) MUST_CHECK;
+
+/* --- lock.c ------------------------------------------------------------------------------------------------------- */
+
+/* What is asked of a bucket, an object or a version besides its content. */
+struct s3_facet {
+    const char *what; /* for messages: "read the lock of" */
+    const char *name; /* "retention" */
+    const char *bucket;
+    const char *key;     /* or NULL */
+    const char *version; /* or NULL */
+    const char *root;    /* of the document that describes it */
+};
+
+/* `element` gets the paths below the root. `code` is what s3_send() gives. */
+int s3_read_facet(struct s3 *s3, const struct s3_facet *facet, s3_element *element, void *context, char code[64],
+                  struct err *err) MUST_CHECK;
+
+/* "GOVERNANCE" or "COMPLIANCE"; ERR_CORRUPT. */
+int s3_parse_lock_mode(const char *text, enum s3_lock_mode *mode, struct err *err) MUST_CHECK;
 
 /* --- v2.c --------------------------------------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,6 +14,70 @@ enum {
     PIECE = 1024 * 1024, /* expat counts in int */
     YEAR_TEXT = 4,
 };
+
+/*
+ * XML has no control characters, not even as references, but keys do, and servers repeat keys that they were asked
+ * about. For expat each becomes a character of a private area, and itself again afterwards.
+ */
+
+static const char STAND_IN[] = "\xf3\xb0\x80"; /* and a byte more: U+F0000 to U+F001F */
+
+static bool is_forbidden(unsigned byte) {
+    return byte > 0 && byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r';
+}
+
+/* How many bytes at `at` are a control character, raw or as a reference; 0: it is none. */
+static size_t find_forbidden(const char *at, size_t left, unsigned *byte) {
+    char text[12];
+
+    *byte = (unsigned char)*at;
+    if (is_forbidden(*byte))
+        return 1;
+    snprintf(text, sizeof text, "%.*s", (int)(left < sizeof text ? left : sizeof text), at);
+    if (strncmp(text, "&#", 2) != 0)
+        return 0;
+    const bool hexadecimal = text[2] == 'x';
+    const char *digits = text + (hexadecimal ? 3 : 2);
+    const size_t count = strspn(digits, hexadecimal ? "0123456789abcdefABCDEF" : "0123456789");
+    if (count == 0 || digits[count] != ';')
+        return 0;
+    *byte = (unsigned)strtoul(digits, NULL, hexadecimal ? 16 : 10);
+    return is_forbidden(*byte) ? (size_t)(digits - text) + count + 1 : 0;
+}
+
+/* True when there was something to replace, and nothing that makes it ambiguous; the document is then in `to`. */
+static bool stand_in(const char *data, size_t length, struct buffer *to) {
+    size_t done = 0, found;
+    unsigned byte;
+
+    for (size_t i = 0; i<length; i += found> 0 ? found : 1) {
+        found = (unsigned char)data[i] < 0x20 || data[i] == '&' ? find_forbidden(data + i, length - i, &byte) : 0;
+        if (found == 0)
+            continue;
+        buffer_put(to, data + done, i - done);
+        buffer_put(to, STAND_IN, sizeof STAND_IN - 1);
+        buffer_put_u8(to, (uint8_t)(0x80 + byte));
+        done = i + found;
+    }
+    if (done == 0 || memmem(data, length, STAND_IN, sizeof STAND_IN - 1) || memmem(data, length, "<![CDATA[", 9))
+        return false;
+    buffer_put(to, data + done, length - done);
+    return true;
+}
+
+static void stand_back(char *text) {
+    const size_t length = sizeof STAND_IN - 1;
+    char *to = text;
+
+    for (const char *at = text; *at != '\0'; at++)
+        if (strncmp(at, STAND_IN, length) == 0) {
+            at += length;
+            *to++ = (char)((unsigned char)*at - 0x80);
+        } else {
+            *to++ = *at;
+        }
+    *to = '\0';
+}
 
 /* A document on its way through expat. */
 struct reading {
@@ -27,6 +92,7 @@ struct reading {
     unsigned depth;
     bool leaf;          /* no element inside the innermost one has ended yet */
     struct buffer text; /* since the last tag */
+    bool replaced;      /* some of it stands in for control characters */
 };
 
 static void refuse(struct reading *reading, const char *why) {
@@ -76,6 +142,8 @@ static void XMLCALL on_end(void *data, const XML_Char *name) {
         return;
     }
     const char *text = reading->leaf ? buffer_text(&reading->text) : "";
+    if (reading->replaced && reading->leaf)
+        stand_back((char *)reading->text.data);
     if (reading->element(reading->context, reading->path, text, reading->err) != 0) {
         reading->ended = true;
         XML_StopParser(reading->parser, XML_FALSE);
@@ -134,11 +202,17 @@ static int feed(struct reading *reading, const char *data, size_t length) {
 int s3_xml_parse(const void *data, size_t length, s3_element *element, void *context, struct err *err) {
     struct reading reading = { .element = element, .context = context, .err = err };
     const char *at = data;
+    struct buffer copy = { 0 };
 
     /* Servers that keep a connection awake while they work send white space first. */
     while (length > 0 && strchr(" \t\r\n", *at) && *at != '\0') {
         at++;
         length--;
+    }
+    reading.replaced = length > 0 && stand_in(at, length, &copy);
+    if (reading.replaced) {
+        at = (const char *)copy.data;
+        length = copy.length;
     }
     reading.parser = mem_require(XML_ParserCreate("UTF-8"));
     XML_SetUserData(reading.parser, &reading);
@@ -149,7 +223,30 @@ int s3_xml_parse(const void *data, size_t length, s3_element *element, void *con
     const int result = feed(&reading, length > 0 ? at : "", length);
     XML_ParserFree(reading.parser);
     buffer_release(&reading.text);
+    buffer_release(&copy);
     return result;
+}
+
+struct below {
+    const char *root;
+    s3_element *element;
+    void *context;
+};
+
+static int take_below(void *context, const char *path, const char *text, struct err *err) {
+    const struct below *below = context;
+    const size_t length = strcspn(path, "/");
+
+    if (length != strlen(below->root) || strncmp(path, below->root, length) != 0)
+        return err_set(err, ERR_CORRUPT, "the answer is a %.*s, not a %s", (int)(length < 64 ? length : 64), path,
+                       below->root);
+    return below->element(below->context, path[length] == '/' ? path + length + 1 : "", text, err);
+}
+
+int s3_xml_parse_below(const char *root, const struct buffer *document, s3_element *element, void *context,
+                       struct err *err) {
+    struct below below = { .root = root, .element = element, .context = context };
+    return s3_xml_parse(document->data, document->length, take_below, &below, err);
 }
 
 void s3_xml_escape(struct buffer *out, const char *text) {
@@ -213,7 +310,7 @@ bool s3_xml_error(const void *data, size_t length, char code[64], char message[5
 }
 
 /*
- * Times
+ * What text says
  */
 
 /* "2026-11-21T10:20:30" and what may follow it, to the form without a fraction. */
@@ -263,5 +360,35 @@ int s3_parse_time(const char *text, int64_t *when, struct err *err) {
     if ((!without_fraction(text, plain, sizeof plain) && !from_http(text, plain, sizeof plain)) ||
         clock_parse(plain, when, &ignored) < 0)
         return err_set(err, ERR_CORRUPT, "'%.64s' is not a time", text);
+    return 0;
+}
+
+int s3_parse_number(const char *text, uint64_t *number, struct err *err) {
+    uint64_t value = 0;
+    const char *at = text;
+    bool overflow = false;
+
+    for (; *at >= '0' && *at <= '9'; at++)
+        overflow |= __builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *at - '0', &value);
+    if (at == text || *at != '\0' || overflow)
+        return err_set(err, ERR_CORRUPT, "'%.32s' is not a number", text);
+    *number = value;
+    return 0;
+}
+
+int s3_parse_etag(const char *text, char etag[S3_ETAG_MAX], struct err *err) {
+    size_t length = strlen(text);
+
+    if (length >= 2 && text[0] == '"' && text[length - 1] == '"') {
+        text++;
+        length -= 2;
+    }
+    if (length >= S3_ETAG_MAX)
+        return err_set(err, ERR_CORRUPT, "an ETag has %zu bytes", length);
+    for (size_t i = 0; i < length; i++)
+        if (text[i] <= ' ' || text[i] == '"' || text[i] == 0x7f)
+            return err_set(err, ERR_CORRUPT, "an ETag has bytes that none may have");
+    memcpy(etag, text, length);
+    etag[length] = '\0';
     return 0;
 }

@@ -64,6 +64,18 @@ static void the_five_entities_and_numbers_are_known_and_no_others(void **state) 
     refuses("<r>&#0;</r>", "invalid character");
 }
 
+static void control_characters_of_keys_are_taken(void **state) {
+    (void)state;
+    reads("<r>a\x01&#x1f;b&#2;&#x01;&#0000031;&amp;#1;\x7f&#x7f;</r>", "r=a\x01\x1f"
+                                                                       "b\x02\x01\x1f&#1;\x7f\x7f;");
+    reads("<r><k>&#1;</k><k>&#9;&#10;&#13;</k></r>", "r/k=\x01;r/k=\t\n\r;r=;");
+    refuses("<r>&#x00;</r>", "invalid character");
+    refuses("<r>&#1</r>", "line 1");
+    refuses("<r>\x01<![CDATA[&#1;]]></r>", "line 1");
+    refuses("<r>\x01\xf3\xb0\x80\x81</r>", "line 1");
+    reads("<r>\xf3\xb0\x80\x81</r>", "r=\xf3\xb0\x80\x81;");
+}
+
 static void document_types_are_refused_before_anything_is_expanded(void **state) {
     (void)state;
     refuses("<!DOCTYPE r><r/>", "document type");
@@ -74,10 +86,17 @@ static void document_types_are_refused_before_anything_is_expanded(void **state)
 }
 
 static void what_is_not_xml_is_refused(void **state) {
-    static const char *const documents[] = {
-        "",      " ",        "nonsense",    "<r>",         "<r></s>",         "<r/><r/>",
-        "<r/>x", "<r a=1/>", "<r>\x01</r>", "<r>\xff</r>", "<r>\xc0\x80</r>", "<r>\xed\xa0\x80</r>"
-    };
+    static const char *const documents[] = { "",
+                                             " ",
+                                             "nonsense",
+                                             "<r>",
+                                             "<r></s>",
+                                             "<r/><r/>",
+                                             "<r/>x",
+                                             "<r a=1/>",
+                                             "<r>\xff</r>",
+                                             "<r>\xc0\x80</r>",
+                                             "<r>\xed\xa0\x80</r>" };
     (void)state;
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
         refuses(documents[i], "line 1 of the answer");
@@ -261,6 +280,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elements_come_as_they_end_with_their_paths),
         cmocka_unit_test(the_five_entities_and_numbers_are_known_and_no_others),
+        cmocka_unit_test(control_characters_of_keys_are_taken),
         cmocka_unit_test(document_types_are_refused_before_anything_is_expanded),
         cmocka_unit_test(what_is_not_xml_is_refused),
         cmocka_unit_test(depth_and_text_are_bounded),
