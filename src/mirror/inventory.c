@@ -71,21 +71,39 @@ void inventory_sent(struct mirror_job *job, const struct transfer *transfer) {
     pthread_mutex_unlock(&job->lock);
 }
 
-static int add_pack(void *context, const struct store_object *object, struct err *err) {
+static const char *below_set(const struct mirror_job *job, const char *name) {
+    return name + strlen(job->repo->keys->set_name) + 1;
+}
+
+static int add_pack(void *context, const struct store_kept *object, struct err *err) {
     struct mirror_job *job = context;
     uint8_t hash[32];
     char name[REPO_NAME_MAX];
     (void)err;
+    if (object->hidden) {
+        dated_names_add(&job->hidden, below_set(job, object->name), 0);
+        return 0;
+    }
     if (!repo_name_hash(object->name, hash) || strcmp(repo_pack_name(&job->there, name, hash), object->name) != 0) {
         log_warning(job->repo->log, "mirror '%s': '%s' is not the name of a pack", job->options->name, object->name);
         job->result->strangers++;
         return 0;
     }
-    append_pack(job, hash, object->size);
+    append_pack(job, hash, object->size)->overwritten = object->versions > 1 ? object->modified : 0;
     return 0;
 }
 
 /* --- decisions --------------------------------------------------------------------------------------------------- */
+
+static void decide_hidden(struct mirror_job *job, const char *folder, const char *leaf) {
+    char name[REPO_NAME_MAX];
+    if (strlen(folder) + strlen(leaf) >= sizeof name)
+        return;
+    strcat(strcpy(name, folder), leaf);
+    const struct dated_name *found = dated_names_find(&job->hidden, name);
+    if (found)
+        job->hidden.items[found - job->hidden.items].time = 1;
+}
 
 static void decide_name(struct mirror_job *job, enum folder_kind kind, const char *leaf) {
     struct folder *folder = &job->folders[kind];
@@ -113,15 +131,41 @@ static int read_decision(void *context, const char *segment, const struct journa
     const char *value;
     (void)segment;
     (void)err;
-    if (strcmp(entry->event, "expired") == 0 && (value = journal_field(entry, "snapshot")))
+    if (strcmp(entry->event, "captured") == 0 && (value = journal_field(entry, "snapshot"))) {
+        dated_names_add(&job->captured, value, entry->time);
+    } else if (strcmp(entry->event, "expired") == 0 && (value = journal_field(entry, "snapshot"))) {
         decide_name(job, FOLDER_HEADS, value);
-    else if (strcmp(entry->event, "key_removed") == 0 && (value = journal_field(entry, "id")))
+        decide_hidden(job, "snapshots/", value);
+        dated_names_add(&job->expired, value, entry->time);
+    } else if (strcmp(entry->event, "key_removed") == 0 && (value = journal_field(entry, "id"))) {
         decide_name(job, FOLDER_KEYS, value);
-    else if (strcmp(entry->event, "destroyed") == 0 && (value = journal_field(entry, "object"))) {
+        decide_hidden(job, "keys/", value);
+    } else if (strcmp(entry->event, "destroyed") == 0 && (value = journal_field(entry, "object"))) {
+        decide_hidden(job, "", value);
         if (strncmp(value, "packs/", 6) == 0)
             decide_pack(job, value + 6);
         else if (strncmp(value, "index/", 6) == 0)
             decide_name(job, FOLDER_INDEX, value + 6);
+    } else if (strcmp(entry->event, "mirrored") == 0 && (value = journal_field(entry, "mirror")) &&
+               strcmp(value, job->options->name) == 0 && entry->time > job->last_run) {
+        job->last_run = entry->time;
+    }
+    destruction_read(&job->destruction, entry);
+    return 0;
+}
+
+/* Reading a bucket's whole journal takes a request a segment, and what the repository has, too, says nothing new. */
+static int journal_is_known(struct mirror_job *job, bool *known, struct err *err) {
+    const struct folder *folder = &job->folders[FOLDER_JOURNAL];
+    *known = false;
+    if (store_transfers(job->there.store) == 1)
+        return 0;
+    if (folder_list_here(job, FOLDER_JOURNAL, err) < 0)
+        return -1;
+    *known = true;
+    for (size_t i = 0; i < folder->there.count && *known; i++) {
+        const struct store_listed *here = store_names_find(&folder->here, folder->there.items[i].name);
+        *known = here && here->size == folder->there.items[i].size;
     }
     return 0;
 }
@@ -142,7 +186,10 @@ static int read_decisions(struct mirror_job *job, struct err *err) {
     /* A run that was killed, or a damaged segment: what the repository has is sent again, and what it decided is enough
      * for now. */
     err_clear(&why);
-    job->mirror_journal_good = journal_walk(&job->there, read_decision, job, &why) == 0;
+    if (journal_is_known(job, &job->mirror_journal_good, err) < 0)
+        return -1;
+    if (!job->mirror_journal_good)
+        job->mirror_journal_good = journal_walk(&job->there, read_decision, job, &why) == 0;
     if (!job->mirror_journal_good)
         log_warning(job->repo->log, "mirror '%s': its copy of the journal is not whole: %s", job->options->name,
                     why.message);
@@ -163,20 +210,57 @@ bool folder_has(const struct store_names *names, const char *name) {
     return store_names_find(names, name) != NULL;
 }
 
+/* One of the small folders of the mirror while it is listed. */
+struct folder_listing {
+    struct mirror_job *job;
+    struct folder *folder;
+    size_t capacity; /* of `overwritten` */
+};
+
+static int add_object(void *context, const struct store_kept *object, struct err *err) {
+    struct folder_listing *listing = context;
+    struct folder *folder = listing->folder;
+    struct store_names *there = &folder->there;
+    (void)err;
+    if (object->hidden) {
+        dated_names_add(&listing->job->hidden, below_set(listing->job, object->name), 0);
+        return 0;
+    }
+    there->items = mem_grow(there->items, &there->capacity, there->count + 1, sizeof *there->items);
+    folder->overwritten =
+        mem_grow(folder->overwritten, &listing->capacity, there->count + 1, sizeof *folder->overwritten);
+    folder->overwritten[there->count] = object->versions > 1 ? object->modified : 0;
+    there->items[there->count++] =
+        (struct store_listed){ .name = mem_string(object->name), .size = object->size, .modified = object->modified };
+    return 0;
+}
+
+static int list_there(struct mirror_job *job, enum folder_kind kind, struct err *err) {
+    char name[REPO_NAME_MAX];
+    struct folder *folder = &job->folders[kind];
+    struct folder_listing listing = { .job = job, .folder = folder };
+    if (store_list_kept(job->there.store, repo_folder(&job->there, name, FOLDER_NAMES[kind]), add_object, &listing,
+                        err) < 0)
+        return err_wrap(err, "list the mirror's %s", FOLDER_NAMES[kind]);
+    folder->decided = mem_array(folder->there.count + 1, sizeof *folder->decided);
+    folder->refused = mem_array(folder->there.count + 1, sizeof *folder->refused);
+    return 0;
+}
+
 int inventory_load(struct mirror_job *job, struct err *err) {
     char name[REPO_NAME_MAX];
-    if (store_list(job->there.store, repo_folder(&job->there, name, "packs"), add_pack, job, err) < 0)
+    if (store_list_kept(job->there.store, repo_folder(&job->there, name, "packs"), add_pack, job, err) < 0)
         return err_wrap(err, "list the mirror's packs");
     inventory_sort(job);
-
-    for (int kind = 0; kind < FOLDER_KINDS; kind++) {
-        struct folder *folder = &job->folders[kind];
-        if (store_names_load(job->there.store, repo_folder(&job->there, name, FOLDER_NAMES[kind]), &folder->there,
-                             err) < 0)
-            return err_wrap(err, "list the mirror's %s", FOLDER_NAMES[kind]);
-        folder->decided = mem_array(folder->there.count + 1, sizeof *folder->decided);
-    }
-    return read_decisions(job, err);
+    for (int kind = 0; kind < FOLDER_KINDS; kind++)
+        if (list_there(job, kind, err) < 0)
+            return -1;
+    dated_names_sort(&job->hidden);
+    int status = read_decisions(job, err);
+    dated_names_sort(&job->captured);
+    dated_names_sort(&job->expired);
+    destruction_sort(&job->destruction);
+    return status;
 }
 
 void inventory_release(struct mirror_job *job) {
@@ -185,9 +269,14 @@ void inventory_release(struct mirror_job *job) {
         store_names_release(&job->folders[kind].there);
         store_names_release(&job->folders[kind].sent);
         free(job->folders[kind].decided);
+        free(job->folders[kind].refused);
+        free(job->folders[kind].overwritten);
     }
     free(job->packs);
     free(job->sent);
+    dated_names_release(&job->hidden);
+    dated_names_release(&job->captured);
+    dated_names_release(&job->expired);
 }
 
 bool pack_must_go(const struct mirrored_pack *pack) {

@@ -9,6 +9,7 @@ enum {
     IDENTITY_MAX = 64 * 1024,
     LISTINGS_MAX = 5, /* how often the repository may change under a run before it gives up */
     LOCK_WAIT = 10,   /* seconds */
+    UPLOAD_LASTS = 86400,
 };
 
 static const char IDENTITY[] = "muniment";
@@ -122,21 +123,34 @@ static void count_strangers(struct mirror_job *job) {
                     job->options->name, (unsigned long long)(job->result->strangers - before));
 }
 
+/* What is hidden although nobody decided that it goes. The copy has sent again what the repository has. */
+static void count_hidden(struct mirror_job *job) {
+    const char *first = NULL;
+    for (size_t i = 0; i < job->hidden.count && job->decisions_known; i++)
+        if (job->hidden.items[i].time == 0 && job->result->found_hidden++ == 0)
+            first = job->hidden.items[i].name;
+    if (first)
+        log_warning(
+            job->repo->log,
+            "mirror '%s': %llu objects were hidden there, and not by a decision of this set (the first is '%s')",
+            job->options->name, (unsigned long long)job->result->found_hidden, first);
+}
+
 static void add_summary(struct mirror_job *job) {
     const struct mirror_result *result = job->result;
     char objects[32], bytes[32], damaged[32];
     if (job->options->copy && job->failures == 0) {
         snprintf(objects, sizeof objects, "%llu", (unsigned long long)result->uploaded);
         snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)result->uploaded_bytes);
-        journal_add(&job->events, job->options->now, "mirrored", "mirror", job->options->name, "objects", objects,
-                    "bytes", bytes, NULL);
+        journal_add(&job->destruction.events, job->options->now, "mirrored", "mirror", job->options->name, "objects",
+                    objects, "bytes", bytes, NULL);
     }
     if (result->verified > 0) {
         snprintf(objects, sizeof objects, "%llu", (unsigned long long)result->verified);
         snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)result->verified_bytes);
         snprintf(damaged, sizeof damaged, "%llu", (unsigned long long)result->damaged);
-        journal_add(&job->events, job->options->now, "verified", "mirror", job->options->name, "objects", objects,
-                    "bytes", bytes, "damaged", damaged, NULL);
+        journal_add(&job->destruction.events, job->options->now, "verified", "mirror", job->options->name, "objects",
+                    objects, "bytes", bytes, "damaged", damaged, NULL);
     }
 }
 
@@ -153,10 +167,11 @@ static int newest_head(void *context, const struct store_object *object, struct 
 static int finish(struct mirror_job *job, struct err *err) {
     char folder[REPO_NAME_MAX];
     count_strangers(job);
+    count_hidden(job);
     add_summary(job);
     if (!job->decisions_known)
         return 0; /* no segment can be added to a chain that is broken */
-    if (journal_append(job->repo, &job->events, err) < 0 || copy_journal(job, err) < 0)
+    if (journal_append(job->repo, &job->destruction.events, err) < 0 || copy_journal(job, err) < 0)
         return -1;
     return store_list(job->there.store, repo_folder(&job->there, folder, "snapshots"), newest_head,
                       &job->result->newest_snapshot, err);
@@ -165,11 +180,19 @@ static int finish(struct mirror_job *job, struct err *err) {
 /* What was removed before the run broke off is still written down. */
 static void save_events(struct mirror_job *job) {
     struct err why = { 0 };
-    if (job->events.count > 0 && journal_append(job->repo, &job->events, &why) < 0)
+    if (job->destruction.events.count > 0 && journal_append(job->repo, &job->destruction.events, &why) < 0)
         log_error(job->repo->log, "mirror '%s': %s", job->options->name, why.message);
 }
 
+/* Unfinished uploads that are old are nobody's any more. */
+static void sweep_uploads(struct mirror_job *job) {
+    struct err why = { 0 };
+    if (store_sweep(job->there.store, job->repo->keys->set_name, clock_now() - UPLOAD_LASTS, &why) < 0)
+        log_warning(job->repo->log, "mirror '%s': unfinished uploads stay: %s", job->options->name, why.message);
+}
+
 static int run_steps(struct mirror_job *job, struct err *err) {
+    sweep_uploads(job);
     if (inventory_load(job, err) < 0 || copy_contents(job, err) < 0 || copy_snapshots(job, err) < 0 ||
         remove_decided(job, err) < 0 || verify_sample(job, err) < 0)
         return -1;
@@ -185,6 +208,8 @@ int mirror_run(struct repo *repo, struct store *mirror, const struct mirror_opti
 
     struct mirror_job job = { .repo = repo, .there = *repo, .options = options, .result = result };
     job.there.store = mirror;
+    job.there.cache = NULL; /* it is of what the repository has */
+    destruction_begin(&job.destruction, repo, mirror, options->name, options->now);
     job.transfers =
         store_transfers(mirror) > store_transfers(repo->store) ? store_transfers(mirror) : store_transfers(repo->store);
     pthread_mutex_init(&job.lock, NULL);
@@ -198,6 +223,9 @@ int mirror_run(struct repo *repo, struct store *mirror, const struct mirror_opti
     if (status < 0)
         save_events(&job);
     store_lock_release(lock);
+    result->refused = job.destruction.refused;
+    result->refused_until = job.destruction.refused_until;
+    result->hidden = job.destruction.hidden;
 
     /* Single objects that failed are told once all others were served. */
     if (status == 0 && job.failures > 0) {
@@ -208,7 +236,7 @@ int mirror_run(struct repo *repo, struct store *mirror, const struct mirror_opti
     }
     inventory_release(&job);
     index_free(job.index);
-    journal_batch_release(&job.events);
+    destruction_release(&job.destruction);
     pthread_mutex_destroy(&job.lock);
     return status < 0 ? err_wrap(err, "mirror '%s'", options->name) : 0;
 }

@@ -17,18 +17,20 @@
 #define MUNIMENT_MIRROR_MIRROR_INTERNAL_H
 
 #include <muniment/mirror/mirror.h>
+#include <muniment/repo/destruction.h>
 #include <muniment/repo/head.h>
 #include <muniment/repo/journal.h>
 #include <muniment/util/workers.h>
 #include <pthread.h>
 
-/* A pack on the mirror: 48 bytes, the only thing held for every one. */
+/* A pack on the mirror: 56 bytes, the only thing held for every one. */
 struct mirrored_pack {
     uint8_t hash[32];
     uint64_t size;
-    bool decided; /* a journal says that it was destroyed */
-    bool seen;    /* the repository has it */
-    bool needed;  /* by a snapshot on the mirror that nobody decided to remove */
+    int64_t overwritten; /* when an object that was there got another version; 0: it has one */
+    bool decided;        /* a journal says that it was destroyed */
+    bool seen;           /* the repository has it */
+    bool needed;         /* by a snapshot on the mirror that nobody decided to remove */
 };
 
 /* The folders whose listings are small by nature. */
@@ -38,6 +40,8 @@ struct folder {
     struct store_names here;  /* in the repository */
     struct store_names there; /* on the mirror, as it was in the beginning */
     bool *decided;            /* one for each of `there` */
+    bool *refused;            /* the same: a lock keeps it there */
+    int64_t *overwritten;     /* the same, as in a pack */
     struct store_names sent;  /* since then */
 };
 
@@ -52,8 +56,12 @@ struct mirror_job {
     struct mirrored_pack *sent; /* those that were sent since, until inventory_sort() joins them to the others */
     size_t sent_count, sent_capacity;
     struct folder folders[FOLDER_KINDS];
-    bool decisions_known;     /* the repository's journal is whole, so that its decisions may be followed */
-    bool mirror_journal_good; /* the mirror's is */
+    struct dated_names hidden;   /* on the mirror, names below the set's folder; time 1: it was decided that they go */
+    struct dated_names captured; /* snapshots, by either journal */
+    struct dated_names expired;  /* the same */
+    int64_t last_run;            /* the last copy that went well; 0: none */
+    bool decisions_known;        /* the repository's journal is whole, so that its decisions may be followed */
+    bool mirror_journal_good;    /* the mirror's is, or has nothing that the repository's has not */
 
     unsigned transfers;   /* at once */
     pthread_mutex_t lock; /* over what the threads that transfer change: result, events, `sent`, and the next five */
@@ -64,7 +72,7 @@ struct mirror_job {
     struct err first;     /* the first of them */
 
     struct index *index; /* of the repository; loaded by needs_are_met() */
-    struct journal_batch events;
+    struct destruction destruction;
 };
 
 /* One object on its way: to the mirror, to be read there, to be removed. */
@@ -72,6 +80,8 @@ struct transfer {
     char name[REPO_NAME_MAX];
     uint64_t size;
     enum folder_kind kind; /* FOLDER_KINDS: a pack */
+    size_t at;             /* in its folder's `there` */
+    bool hidden;           /* there */
 };
 
 /* As much as the store is read by at once. */

@@ -145,11 +145,17 @@ static void mark_needed(void *context, const struct pack_table *table, bool firs
         pack->needed = true;
 }
 
+/* A head that the mirror has and the repository has not, and that stays: nobody decided about it, or a lock holds it.
+ */
+static bool stays_alone(const struct folder *heads, size_t at) {
+    return (!heads->decided[at] || heads->refused[at]) && !folder_has(&heads->here, heads->there.items[at].name);
+}
+
 int needs_of_strangers(struct mirror_job *job, bool *any, struct err *err) {
     const struct folder *heads = &job->folders[FOLDER_HEADS];
     *any = false;
     for (size_t i = 0; i < heads->there.count && !*any; i++)
-        *any = !heads->decided[i] && !folder_has(&heads->here, heads->there.items[i].name);
+        *any = stays_alone(heads, i);
     if (!*any)
         return 0;
 
@@ -157,11 +163,13 @@ int needs_of_strangers(struct mirror_job *job, bool *any, struct err *err) {
     int status = index_load(walk.index, &job->there, err);
     for (size_t i = 0; status == 0 && i < heads->there.count; i++) {
         const char *name = heads->there.items[i].name;
-        if (heads->decided[i] || folder_has(&heads->here, name))
+        if (!stays_alone(heads, i))
             continue;
-        log_warning(job->repo->log,
-                    "mirror '%s': snapshot '%s' is gone from the repository though no rotation expired it: it stays",
-                    job->options->name, repo_leaf(name));
+        if (!heads->decided[i])
+            log_warning(
+                job->repo->log,
+                "mirror '%s': snapshot '%s' is gone from the repository though no rotation expired it: it stays",
+                job->options->name, repo_leaf(name));
         status = walk_head(&job->there, repo_leaf(name), &walk, err);
     }
     if (status < 0)

@@ -3,34 +3,50 @@
 #include <string.h>
 
 /* The last look before something goes: what the repository has, whatever was decided about it once, stays. */
-static int remove_object(struct mirror_job *job, const char *name, uint64_t size, struct err *err) {
+static int remove_object(void *context, void *item, struct err *err) {
+    struct mirror_job *job = context;
+    const struct transfer *transfer = item;
     uint64_t here;
     int64_t modified;
     struct err why = { 0 };
+    enum removed removed;
     if (interrupt_check(err) < 0)
         return -1;
-    if (store_stat(job->repo->store, name, &here, &modified, &why) == 0)
+    if (store_stat(job->repo->store, transfer->name, &here, &modified, &why) == 0)
         return 0;
     if (why.code != ERR_NOT_FOUND) {
         *err = why;
         return -1;
     }
-    if (store_remove(job->there.store, name, NULL, err) < 0)
-        return err_wrap(err, "remove '%s'", name);
-    job->result->removed++;
-    job->result->removed_bytes += size;
-    journal_add(&job->events, job->options->now, "removed", "mirror", job->options->name, "object",
-                name + strlen(job->repo->keys->set_name) + 1, NULL);
+    if (destruction_remove(&job->destruction, transfer->name, transfer->hidden, &removed, err) < 0)
+        return -1;
+    if (removed == REMOVED_REFUSED && !transfer->hidden && transfer->kind != FOLDER_KINDS)
+        job->folders[transfer->kind].refused[transfer->at] = true;
+    if (removed == REMOVED_GONE) {
+        pthread_mutex_lock(&job->lock);
+        job->result->removed++;
+        job->result->removed_bytes += transfer->size;
+        pthread_mutex_unlock(&job->lock);
+    }
     return 0;
+}
+
+static struct workers *start_removing(struct mirror_job *job) {
+    return workers_start(job->transfers, sizeof(struct transfer), remove_object, job);
 }
 
 static int remove_from_folder(struct mirror_job *job, enum folder_kind kind, struct err *err) {
     const struct folder *folder = &job->folders[kind];
-    for (size_t i = 0; i < folder->there.count; i++)
-        if (folder_must_go(job, kind, i))
-            if (remove_object(job, folder->there.items[i].name, folder->there.items[i].size, err) < 0)
-                return -1;
-    return 0;
+    struct workers *workers = start_removing(job);
+    int given = 0;
+    for (size_t i = 0; i < folder->there.count && given == 0; i++) {
+        if (!folder_must_go(job, kind, i))
+            continue;
+        struct transfer transfer = transfer_of(folder->there.items[i].name, folder->there.items[i].size, kind);
+        transfer.at = i;
+        given = workers_give(workers, &transfer, err);
+    }
+    return workers_finish(workers, err);
 }
 
 /* Whether every index object that the repository has by now is on the mirror: else a purge was at work meanwhile, and
@@ -43,8 +59,9 @@ static int index_is_current(struct mirror_job *job, bool *current, struct err *e
     for (size_t i = 0; i < folder->here.count && *current; i++) {
         uint64_t size;
         int64_t modified;
-        if (folder_has(&folder->there, folder->here.items[i].name) ||
-            store_stat(job->there.store, folder->here.items[i].name, &size, &modified, err) == 0)
+        const char *name = folder->here.items[i].name;
+        if (folder_has(&folder->there, name) || folder_has(&folder->sent, name) ||
+            store_stat(job->there.store, name, &size, &modified, err) == 0)
             continue;
         if (err->code != ERR_NOT_FOUND)
             return -1;
@@ -55,31 +72,88 @@ static int index_is_current(struct mirror_job *job, bool *current, struct err *e
 }
 
 static int remove_packs(struct mirror_job *job, struct err *err) {
-    for (size_t i = 0; i < job->pack_count; i++) {
+    struct workers *workers = start_removing(job);
+    int given = 0;
+    for (size_t i = 0; i < job->pack_count && given == 0; i++) {
         char name[REPO_NAME_MAX];
-        if (pack_must_go(&job->packs[i]))
-            if (remove_object(job, repo_pack_name(&job->there, name, job->packs[i].hash), job->packs[i].size, err) < 0)
-                return -1;
+        const struct mirrored_pack *pack = &job->packs[i];
+        if (!pack_must_go(pack))
+            continue;
+        struct transfer transfer = transfer_of(repo_pack_name(&job->there, name, pack->hash), pack->size, FOLDER_KINDS);
+        given = workers_give(workers, &transfer, err);
+    }
+    return workers_finish(workers, err);
+}
+
+/* --- what is only hidden ------------------------------------------------------------------------------------------ */
+
+/* The first alone: it shows what the key may do. */
+static int remove_hidden(struct mirror_job *job, struct err *err) {
+    struct workers *workers = NULL;
+    int given = 0;
+    for (size_t i = 0; i < job->hidden.count && given == 0; i++) {
+        char name[REPO_NAME_MAX];
+        if (job->hidden.items[i].time == 0)
+            continue;
+        strcat(strcat(strcpy(name, job->repo->keys->set_name), "/"), job->hidden.items[i].name);
+        struct transfer transfer = transfer_of(name, 0, FOLDER_KINDS);
+        transfer.hidden = true;
+        if (workers)
+            given = workers_give(workers, &transfer, err);
+        else if (remove_object(job, &transfer, err) < 0)
+            return -1;
+        else
+            workers = start_removing(job);
+    }
+    return workers ? workers_finish(workers, err) : 0;
+}
+
+/* --- snapshots that a listing left out ---------------------------------------------------------------------------- */
+
+static bool is_hidden(const struct mirror_job *job, const char *name) {
+    return dated_names_find(&job->hidden, name + strlen(job->repo->keys->set_name) + 1) != NULL;
+}
+
+/*
+ * Snapshots that the journals know, that never expired, and that neither store lists. One that the mirror has by its
+ * name proves that its listings cannot be relied on. One that is hidden there needs its packs as much as any other,
+ * though it cannot be asked for them: so none goes.
+ */
+static int look_for_absent_heads(struct mirror_job *job, bool *hidden, struct err *err) {
+    const struct folder *heads = &job->folders[FOLDER_HEADS];
+    *hidden = false;
+    for (size_t i = 0; i < job->captured.count; i++) {
+        char name[REPO_NAME_MAX];
+        uint64_t size;
+        int64_t modified;
+        const char *leaf = job->captured.items[i].name;
+        repo_name(&job->there, name, "snapshots", leaf);
+        if (dated_names_find(&job->expired, leaf) || folder_has(&heads->here, name) || folder_has(&heads->there, name))
+            continue;
+        *hidden = *hidden || is_hidden(job, name);
+        if (store_stat(job->there.store, name, &size, &modified, err) == 0) {
+            err_set(err, ERR_CORRUPT, "'%s' exists and is not listed: nothing is removed", name);
+            return err_hint(err, "the mirror's listings cannot be relied on; what they leave out could be destroyed");
+        }
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        err_clear(err);
     }
     return 0;
 }
 
-int remove_decided(struct mirror_job *job, struct err *err) {
-    if (!job->decisions_known)
-        return 0;
-    if (remove_from_folder(job, FOLDER_HEADS, err) < 0 || remove_from_folder(job, FOLDER_KEYS, err) < 0)
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
+
+/* Packs and index objects. Where something that should be there is not, the old may be the last that holds it. */
+static int remove_contents(struct mirror_job *job, struct err *err) {
+    bool strangers = false, current, hidden;
+    if (look_for_absent_heads(job, &hidden, err) < 0)
         return -1;
-
-    if (!something_goes(job))
-        return 0;
-
-    /* Where something that should be there is not, the old may be the last that holds it. */
-    bool strangers, current;
     if (job->pack_failures == 0 && needs_of_strangers(job, &strangers, err) < 0)
         return -1;
-    if (job->pack_failures > 0) {
-        log_warning(job->repo->log, "mirror '%s': no pack is removed, because others could not be sent",
-                    job->options->name);
+    if (job->pack_failures > 0 || hidden) {
+        log_warning(job->repo->log, "mirror '%s': no pack is removed, because %s", job->options->name,
+                    hidden ? "a snapshot that never expired is hidden" : "others could not be sent");
         return 0;
     }
     if (index_is_current(job, &current, err) < 0)
@@ -92,4 +166,14 @@ int remove_decided(struct mirror_job *job, struct err *err) {
     if (!strangers && remove_from_folder(job, FOLDER_INDEX, err) < 0)
         return -1;
     return remove_packs(job, err);
+}
+
+int remove_decided(struct mirror_job *job, struct err *err) {
+    if (!job->decisions_known)
+        return 0;
+    if (remove_from_folder(job, FOLDER_HEADS, err) < 0 || remove_from_folder(job, FOLDER_KEYS, err) < 0)
+        return -1;
+    if (something_goes(job) && remove_contents(job, err) < 0)
+        return -1;
+    return remove_hidden(job, err);
 }

@@ -89,9 +89,10 @@ static int verify_transfer(void *context, void *item, struct err *err) {
     return mend(job, transfer->name, err);
 }
 
+/* Whoever overwrites an object leaves more than one version; our own writing twice is rare, and is read once. */
 static int give_if_due(struct mirror_job *job, struct workers *workers, const char *name, uint64_t size,
-                       struct err *err) {
-    if (!verify_is_due(name, job->options->verify_percent, job->options->now))
+                       int64_t overwritten, struct err *err) {
+    if (overwritten <= job->last_run && !verify_is_due(name, job->options->verify_percent, job->options->now))
         return 0;
     struct transfer transfer = transfer_of(name, size, FOLDER_KINDS);
     return workers_give(workers, &transfer, err);
@@ -99,29 +100,29 @@ static int give_if_due(struct mirror_job *job, struct workers *workers, const ch
 
 static int give_sample(struct mirror_job *job, struct workers *workers, struct err *err) {
     char name[REPO_NAME_MAX];
-    const enum folder_kind kinds[] = { FOLDER_HEADS, FOLDER_INDEX };
+    const enum folder_kind kinds[] = { FOLDER_HEADS, FOLDER_INDEX, FOLDER_JOURNAL };
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         const struct folder *folder = &job->folders[kinds[k]];
         for (size_t i = 0; i < folder->there.count; i++) {
             const struct store_listed *item = &folder->there.items[i];
             const struct store_listed *here = store_names_find(&folder->here, item->name);
             if (here || !folder->decided[i])
-                if (give_if_due(job, workers, item->name, here ? here->size : item->size, err) < 0)
+                if (give_if_due(job, workers, item->name, here ? here->size : item->size, folder->overwritten[i], err) <
+                    0)
                     return -1;
         }
     }
     for (size_t i = 0; i < job->pack_count; i++) {
         const struct mirrored_pack *pack = &job->packs[i];
         if (pack->seen || !pack->decided)
-            if (give_if_due(job, workers, repo_pack_name(&job->there, name, pack->hash), pack->size, err) < 0)
+            if (give_if_due(job, workers, repo_pack_name(&job->there, name, pack->hash), pack->size, pack->overwritten,
+                            err) < 0)
                 return -1;
     }
     return 0;
 }
 
 int verify_sample(struct mirror_job *job, struct err *err) {
-    if (job->options->verify_percent == 0)
-        return 0;
     struct workers *workers = workers_start(job->transfers, sizeof(struct transfer), verify_transfer, job);
     if (give_sample(job, workers, err) < 0) {
         workers_stop(workers);

@@ -1,7 +1,9 @@
 #include "purge_survey_internal.h"
 #include <muniment/util/clock.h>
 #include <muniment/util/interrupt.h>
+#include <muniment/util/memory.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -9,8 +11,11 @@ enum { POLL_MILLISECONDS = 200 };
 
 struct purge {
     struct repo *repo;
-    const struct purge_options *options;
+    struct purge_options *options; /* its expiries are an own array: those that a lock refuses leave it */
+    struct purge_expiry *expiries;
     struct purge_result *result;
+    struct purge_guard guard;
+    bool refused;                /* a head that was to end stays, so that all must be looked at again */
     struct purge_record record;  /* what is known of packs between runs; without a name while it is not stored */
     struct purge_records merged; /* several that were found, which `record` will replace */
     struct survey survey;
@@ -128,7 +133,7 @@ static int settle_condemned(struct purge *purge, struct err *err) {
 /* Looks at everything; what was condemned before stays so until it is judged again. */
 static int look(struct purge *purge, struct err *err) {
     if (load_records(purge, err) < 0 ||
-        survey_load(purge->repo, purge->options, &purge->merged, &purge->survey, err) < 0 ||
+        survey_load(purge->repo, purge->options, &purge->merged, &purge->guard, &purge->survey, err) < 0 ||
         settle_condemned(purge, err) < 0 || survey_deadlines(purge->repo, purge->options, &purge->survey, err) < 0)
         return -1;
     for (size_t i = 0; i < purge->survey.count; i++)
@@ -149,6 +154,46 @@ static const struct head *find_head(const struct purge *purge, const char *name)
         if (strcmp(purge->survey.heads.items[i].name, name) == 0)
             return &purge->survey.heads.items[i];
     return NULL;
+}
+
+/* Takes a snapshot from those that expire: a lock holds its head, so what it refers to stays as well. */
+static void spare_head(struct purge *purge, size_t at) {
+    purge->options->expiry_count--;
+    memmove(purge->expiries + at, purge->expiries + at + 1,
+            (purge->options->expiry_count - at) * sizeof *purge->expiries);
+}
+
+static void spare_locked_heads(struct purge *purge) {
+    struct destruction *destruction = &purge->guard.destruction;
+    for (size_t i = purge->options->expiry_count; i-- > 0;) {
+        char name[REPO_NAME_MAX];
+        int64_t until =
+            destruction_refused(destruction, repo_name(purge->repo, name, "snapshots", purge->expiries[i].head));
+        if (until == 0)
+            continue;
+        destruction_count_refusal(destruction, until);
+        spare_head(purge, i);
+    }
+}
+
+static int end_heads(struct purge *purge, struct err *err) {
+    for (size_t i = purge->options->expiry_count; i-- > 0;) {
+        char name[REPO_NAME_MAX];
+        enum removed removed;
+        if (!find_head(purge, purge->expiries[i].head))
+            continue;
+        repo_name(purge->repo, name, "snapshots", purge->expiries[i].head);
+        if (purge_guard_check(&purge->guard, err) < 0 ||
+            destruction_remove(&purge->guard.destruction, name, false, &removed, err) < 0)
+            return err_wrap(err, "end a snapshot");
+        if (removed == REMOVED_REFUSED) {
+            spare_head(purge, i);
+            purge->refused = true;
+        } else {
+            purge->result->heads_removed++;
+        }
+    }
+    return 0;
 }
 
 /* The decision is journalled, then the deadlines are kept, then the snapshots end. One that is gone already was ended
@@ -174,16 +219,7 @@ static int expire(struct purge *purge, struct err *err) {
 
     if (write_record(purge, err) < 0)
         return -1;
-    for (size_t i = 0; i < options->expiry_count; i++) {
-        char name[REPO_NAME_MAX];
-        if (!find_head(purge, options->expiries[i].head))
-            continue;
-        repo_name(purge->repo, name, "snapshots", options->expiries[i].head);
-        if (store_remove(purge->repo->store, name, NULL, err) < 0)
-            return err_wrap(err, "end a snapshot");
-        purge->result->heads_removed++;
-    }
-    return 0;
+    return end_heads(purge, err);
 }
 
 static int choose(struct purge *purge, struct err *err) {
@@ -221,7 +257,8 @@ static int destroy(struct purge *purge, struct err *err) {
     bool ended = true;
     if (condemned > 0 && wait_for_captures(purge, &ended, err) < 0)
         return -1;
-    if (survey_destroy(purge->repo, purge->options, &purge->record, ended, &purge->survey, purge->result, err) < 0)
+    if (survey_destroy(purge->repo, purge->options, &purge->record, ended, &purge->guard, &purge->survey, purge->result,
+                       err) < 0)
         return -1;
     return write_record(purge, err);
 }
@@ -230,6 +267,8 @@ static void count_what_stays(struct purge *purge) {
     struct purge_result *result = purge->result;
     for (size_t i = 0; i < purge->survey.count; i++) {
         const struct survey_pack *pack = &purge->survey.packs[i];
+        if (pack->locked_until != 0 && pack->exists && pack->needed_bytes == 0)
+            destruction_count_refusal(&purge->guard.destruction, pack->locked_until);
         if (pack->fate != FATE_KEEP || pack->young || pack->dead_bytes == 0)
             continue;
         result->dead_bytes_kept += pack->dead_bytes;
@@ -238,18 +277,41 @@ static void count_what_stays(struct purge *purge) {
     }
 }
 
+static void forget(struct purge *purge) {
+    survey_release(&purge->survey);
+    purge_record_release(&purge->record);
+    purge_records_release(&purge->merged);
+    purge->record = (struct purge_record){ 0 };
+}
+
+/* What moves is locked with what it is moved to (see muniment/repo/locks.h), not as long as the run's own objects. */
+static int move(struct purge *purge, struct err *err) {
+    int64_t until = purge->repo->lock_until;
+    purge->repo->lock_until = 0;
+    int result = survey_move(purge->repo, &purge->survey, purge->result, err);
+    purge->repo->lock_until = until;
+    return result;
+}
+
 static int run_steps(struct purge *purge, struct err *err) {
     if (look(purge, err) < 0)
         return -1;
     if (expire(purge, err) < 0)
         return -1;
+    if (purge->refused) {
+        forget(purge);
+        if (look(purge, err) < 0)
+            return -1;
+    }
     if (choose(purge, err) < 0)
         return -1;
-    if (survey_move(purge->repo, &purge->survey, purge->result, err) < 0)
+    if (move(purge, err) < 0)
         return -1;
     if (write_record(purge, err) < 0) /* condemns */
         return -1;
     if (destroy(purge, err) < 0)
+        return -1;
+    if (purge_guard_remove_hidden(&purge->guard, err) < 0)
         return -1;
     count_what_stays(purge);
 
@@ -265,6 +327,22 @@ static int run_steps(struct purge *purge, struct err *err) {
     return 0;
 }
 
+/* What was removed and refused is written down, however the run ended; then a failure of it is the lesser one. */
+static int finish(struct purge *purge, int status, struct err *err) {
+    struct destruction *destruction = &purge->guard.destruction;
+    struct err why = { 0 };
+    purge->result->refused = destruction->refused;
+    purge->result->refused_until = destruction->refused_until;
+    purge->result->hidden = destruction->hidden;
+    if (destruction_journal(destruction, &why) == 0)
+        return status;
+    if (status == 0)
+        *err = why;
+    else
+        log_error(purge->repo->log, "%s", why.message);
+    return -1;
+}
+
 int purge_run(struct repo *repo, const struct purge_options *options, struct purge_result *result, struct err *err) {
     *result = (struct purge_result){ 0 };
     if (!repo->keys->can_sign)
@@ -275,11 +353,21 @@ int purge_run(struct repo *repo, const struct purge_options *options, struct pur
     if (store_lock_take(repo->store, repo_name(repo, name, "locks", "purge"), options->wait, &lock, err) < 0)
         return err_wrap(err, "begin a purge");
 
-    struct purge purge = { .repo = repo, .options = options, .result = result };
-    int status = run_steps(&purge, err);
-    survey_release(&purge.survey);
-    purge_record_release(&purge.record);
-    purge_records_release(&purge.merged);
+    struct purge_options own = *options;
+    struct purge purge = { .repo = repo, .options = &own, .result = result };
+    own.expiries = purge.expiries = mem_array(own.expiry_count + 1, sizeof *purge.expiries);
+    if (own.expiry_count > 0)
+        memcpy(purge.expiries, options->expiries, own.expiry_count * sizeof *purge.expiries);
+
+    int status = purge_guard_open(repo, &own, &purge.guard, err);
+    if (status == 0) {
+        spare_locked_heads(&purge);
+        status = run_steps(&purge, err);
+    }
+    status = finish(&purge, status, err);
+    forget(&purge);
+    purge_guard_close(&purge.guard);
+    free(purge.expiries);
     store_lock_release(lock);
     return status < 0 ? err_wrap(err, "purge") : 0;
 }

@@ -1,6 +1,8 @@
 #include "purge_survey_internal.h"
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
+#include <muniment/util/workers.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +10,7 @@ struct destroyer {
     struct repo *repo;
     const struct purge_options *options;
     struct purge_result *result;
+    struct purge_guard *guard;
     struct survey *survey; /* the new one */
     size_t doomed;         /* packs with FATE_DROP in it: those that go now */
 };
@@ -116,6 +119,47 @@ static int journal_destruction(struct destroyer *destroyer, const struct survey 
     return result;
 }
 
+/* An object that goes. */
+struct doomed {
+    char name[REPO_NAME_MAX];
+    struct survey_pack *pack; /* NULL: an index object */
+};
+
+static int remove_doomed(void *context, void *item, struct err *err) {
+    struct destroyer *destroyer = context;
+    const struct doomed *doomed = item;
+    enum removed removed;
+    if (purge_guard_check(destroyer->guard, err) < 0 ||
+        destruction_remove(&destroyer->guard->destruction, doomed->name, false, &removed, err) < 0)
+        return -1;
+    if (!doomed->pack)
+        return 0;
+    if (removed == REMOVED_REFUSED)
+        doomed->pack->fate = FATE_KEEP;
+    if (removed == REMOVED_GONE && doomed->pack->exists) {
+        pthread_mutex_lock(&destroyer->guard->destruction.lock);
+        destroyer->result->packs_destroyed++;
+        destroyer->result->bytes_destroyed += doomed->pack->size;
+        pthread_mutex_unlock(&destroyer->guard->destruction.lock);
+    }
+    return 0;
+}
+
+static struct workers *start_removing(struct destroyer *destroyer) {
+    return workers_start(store_transfers(destroyer->repo->store), sizeof(struct doomed), remove_doomed, destroyer);
+}
+
+static int remove_all(struct destroyer *destroyer, const struct store_names *names, struct err *err) {
+    struct workers *workers = start_removing(destroyer);
+    int given = 0;
+    for (size_t i = 0; i < names->count && given == 0; i++) {
+        struct doomed doomed = { .pack = NULL };
+        snprintf(doomed.name, sizeof doomed.name, "%s", names->items[i].name);
+        given = workers_give(workers, &doomed, err);
+    }
+    return workers_finish(workers, err);
+}
+
 /* The new index first: whoever reads the old one until it is gone finds packs vanished and reads the new one. */
 static int replace_index(struct destroyer *destroyer, struct err *err) {
     struct survey *survey = destroyer->survey;
@@ -125,28 +169,20 @@ static int replace_index(struct destroyer *destroyer, struct err *err) {
     if (index_save(survey->index, 0, destroyer->repo, err) < 0)
         return -1;
 
-    const struct store_names *objects = index_objects(survey->index);
-    for (size_t i = 0; i < objects->count; i++)
-        if (store_remove(destroyer->repo->store, objects->items[i].name, NULL, err) < 0)
-            return err_wrap(err, "remove an old index object");
-    return 0;
+    return remove_all(destroyer, index_objects(survey->index), err);
 }
 
 static int remove_packs(struct destroyer *destroyer, struct err *err) {
-    struct purge_result *result = destroyer->result;
-    for (size_t i = 0; i < destroyer->survey->count; i++) {
-        const struct survey_pack *pack = &destroyer->survey->packs[i];
-        char name[REPO_NAME_MAX];
-        if (pack->fate != FATE_DROP)
+    struct workers *workers = start_removing(destroyer);
+    int given = 0;
+    for (size_t i = 0; i < destroyer->survey->count && given == 0; i++) {
+        struct doomed doomed = { .pack = &destroyer->survey->packs[i] };
+        if (doomed.pack->fate != FATE_DROP)
             continue;
-        if (store_remove(destroyer->repo->store, repo_pack_name(destroyer->repo, name, pack->name), NULL, err) < 0)
-            return err_wrap(err, "destroy a pack");
-        if (pack->exists) {
-            result->packs_destroyed++;
-            result->bytes_destroyed += pack->size;
-        }
+        repo_pack_name(destroyer->repo, doomed.name, doomed.pack->name);
+        given = workers_give(workers, &doomed, err);
     }
-    return 0;
+    return workers_finish(workers, err);
 }
 
 static int still_there(void *context, const struct store_object *object, struct err *err) {
@@ -173,18 +209,22 @@ static void drop_destroyed(struct survey *survey) {
 }
 
 int survey_destroy(struct repo *repo, const struct purge_options *options, const struct purge_record *record,
-                   bool ended, struct survey *survey, struct purge_result *result, struct err *err) {
+                   bool ended, struct purge_guard *guard, struct survey *survey, struct purge_result *result,
+                   struct err *err) {
     struct survey again = { 0 };
     struct purge_record known = *record;
     const struct purge_records records = { .items = &known, .count = 1 };
-    struct destroyer destroyer = { .repo = repo, .options = options, .result = result, .survey = &again };
+    struct destroyer destroyer = {
+        .repo = repo, .options = options, .result = result, .guard = guard, .survey = &again
+    };
 
-    if (survey_load(repo, options, &records, &again, err) < 0)
+    if (survey_load(repo, options, &records, guard, &again, err) < 0)
         return -1;
     spare(&destroyer, survey, ended);
     if (destroyer.doomed > 0 || index_objects(again.index)->count > INDEX_OBJECTS_MANY) {
-        if (journal_destruction(&destroyer, survey, err) < 0 || replace_index(&destroyer, err) < 0 ||
-            remove_packs(&destroyer, err) < 0 || prove_absence(&destroyer, err) < 0) {
+        if (purge_guard_check(guard, err) < 0 || journal_destruction(&destroyer, survey, err) < 0 ||
+            replace_index(&destroyer, err) < 0 || remove_packs(&destroyer, err) < 0 ||
+            prove_absence(&destroyer, err) < 0) {
             survey_release(&again);
             return -1;
         }

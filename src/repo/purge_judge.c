@@ -106,13 +106,13 @@ static bool is_due(const struct purge_options *options, const struct survey_pack
 }
 
 static enum purge_fate fate_of(const struct purge_options *options, const struct survey_pack *pack) {
-    if (pack->young && !pack->condemned)
+    if ((pack->young && !pack->condemned) || pack->locked_until != 0)
         return FATE_KEEP;
     if (pack->needed_bytes == 0)
         return FATE_DROP;
     if (!pack->sound || pack->dead_bytes == 0)
         return FATE_KEEP;
-    bool mostly_waste = pack->needed_bytes < pack->bytes / 2;
+    bool mostly_waste = !options->patient && pack->needed_bytes < pack->bytes / 2;
     return is_due(options, pack) || mostly_waste ? FATE_REWRITE : FATE_KEEP;
 }
 
@@ -144,14 +144,16 @@ static void decide(const struct purge_options *options, struct survey *survey) {
         order[i]->fate = fate_of(options, order[i]);
     }
     free(order);
-    join_small_packs(survey);
+    if (!options->patient)
+        join_small_packs(survey);
 
     /* Packs that no index knows were left by runs that were killed; unless the index is what is damaged. */
     survey->incomplete = marks_unknown(survey->marks) > 0 || marks_uncovered(survey->marks) > 0;
     for (size_t i = 0; i < survey->count; i++) {
         struct survey_pack *pack = &survey->packs[i];
         if (!pack->table)
-            pack->fate = survey->incomplete || (pack->young && !pack->condemned) ? FATE_KEEP : FATE_DROP;
+            pack->fate = survey->incomplete || (pack->young && !pack->condemned) || pack->locked_until != 0 ? FATE_KEEP
+                                                                                                            : FATE_DROP;
     }
 }
 

@@ -168,12 +168,12 @@ static void read_records(const struct purge_records *records, struct survey *sur
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
 int survey_load(struct repo *repo, const struct purge_options *options, const struct purge_records *records,
-                struct survey *survey, struct err *err) {
+                struct purge_guard *guard, struct survey *survey, struct err *err) {
     *survey = (struct survey){ .index = index_new() };
 
     /* Heads first: whatever they refer to is then in the index that is loaded after them. */
-    if (heads_load(repo, &survey->heads, err) < 0 || index_load(survey->index, repo, err) < 0 ||
-        marks_new(survey->index, &survey->marks, err) < 0)
+    if (heads_load(repo, &survey->heads, err) < 0 || purge_guard_heads(guard, &survey->heads, options, err) < 0 ||
+        index_load(survey->index, repo, err) < 0 || marks_new(survey->index, &survey->marks, err) < 0)
         goto failed;
     for (size_t i = 0; i < survey->heads.count; i++) {
         const struct head *head = &survey->heads.items[i];
@@ -183,9 +183,13 @@ int survey_load(struct repo *repo, const struct purge_options *options, const st
 
     if (list_packs(repo, survey, err) < 0)
         goto failed;
-    for (size_t i = 0; i < survey->count; i++)
-        if (survey->packs[i].table)
-            measure(survey, &survey->packs[i]);
+    for (size_t i = 0; i < survey->count; i++) {
+        char name[REPO_NAME_MAX];
+        struct survey_pack *pack = &survey->packs[i];
+        pack->locked_until = destruction_refused(&guard->destruction, repo_pack_name(repo, name, pack->name));
+        if (pack->table)
+            measure(survey, pack);
+    }
     read_records(records, survey);
     return 0;
 

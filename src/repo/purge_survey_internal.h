@@ -5,6 +5,7 @@
 #define MUNIMENT_REPO_PURGE_SURVEY_INTERNAL_H
 
 #include "mark_internal.h"
+#include "purge_guard_internal.h"
 #include "purge_internal.h"
 #include <muniment/repo/purge.h>
 
@@ -22,10 +23,11 @@ struct survey_pack {
     uint64_t size;                  /* as stored; 0 when it is not there */
     int64_t modified;               /* by the store's clock */
     bool exists;
-    bool sound;     /* exists, has the size that the index says, and was not found to be damaged */
-    bool young;     /* may belong to a capture that still runs: left alone */
-    bool condemned; /* in a purge record */
-    bool settled;   /* condemned, and no capture that began before that still runs */
+    bool sound;           /* exists, has the size that the index says, and was not found to be damaged */
+    bool young;           /* may belong to a capture that still runs: left alone */
+    bool condemned;       /* in a purge record */
+    int64_t locked_until; /* its removal was refused until then; 0: not that anyone knew */
+    bool settled;         /* condemned, and no capture that began before that still runs */
     int64_t deadline;
     uint64_t bytes;        /* of its chunks */
     uint64_t dead_bytes;   /* of those that no snapshot refers to */
@@ -46,9 +48,9 @@ struct survey {
 bool purge_expires(const struct purge_options *options, const char *head);
 
 /* Loads heads, index and the listing of packs, in this order, and marks. `records` (may be NULL) tells what is
- * condemned and the deadlines. */
+ * condemned and the deadlines, the guard what is missed and what is locked. */
 int survey_load(struct repo *repo, const struct purge_options *options, const struct purge_records *records,
-                struct survey *survey, struct err *err) MUST_CHECK;
+                struct purge_guard *guard, struct survey *survey, struct err *err) MUST_CHECK;
 void survey_release(struct survey *survey);
 
 struct survey_pack *survey_find(const struct survey *survey, const uint8_t name[32]);
@@ -83,6 +85,7 @@ int captures_have_ended(struct repo *repo, int64_t modified, bool *ended, struct
  * than FATE_KEEP, and those that were destroyed are gone. Also writes one index for many.
  */
 int survey_destroy(struct repo *repo, const struct purge_options *options, const struct purge_record *record,
-                   bool ended, struct survey *survey, struct purge_result *result, struct err *err) MUST_CHECK;
+                   bool ended, struct purge_guard *guard, struct survey *survey, struct purge_result *result,
+                   struct err *err) MUST_CHECK;
 
 #endif

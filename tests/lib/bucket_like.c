@@ -9,6 +9,7 @@
 #include "bucket_like.h"
 #include <muniment/util/memory.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int take_nothing(struct store *store, const char *name, int64_t wait, struct store_lock **lock,
                         struct err *err) {
@@ -30,6 +31,41 @@ void bucket_like(struct store *store) {
     ops.lock_is_global = false;
     store->ops = &ops;
 }
+
+/* --- listings that leave something out --- */
+
+static const struct store_ops *true_ops; /* of the one store that lies */
+static const char *omitted;
+
+struct listing {
+    store_each *each;
+    void *context;
+};
+
+static int pass_on(void *context, const struct store_object *object, struct err *err) {
+    struct listing *listing = context;
+    return strcmp(object->name, omitted) == 0 ? 0 : listing->each(listing->context, object, err);
+}
+
+static int list_most(struct store *store, const char *prefix, store_each *each, void *context, struct err *err) {
+    struct listing listing = { each, context };
+    return true_ops->list(store, prefix, pass_on, &listing, err);
+}
+
+void bucket_like_omit(struct store *store, const char *name) {
+    static struct store_ops ops;
+    if (!name) {
+        store->ops = true_ops;
+        return;
+    }
+    true_ops = store->ops;
+    ops = *store->ops;
+    ops.list = list_most;
+    omitted = name;
+    store->ops = &ops;
+}
+
+/* --- hosts --- */
 
 struct repo other_host(const struct repo *repo, struct keys *keys) {
     struct repo other = *repo;

@@ -8,6 +8,10 @@
 /* From now on locks of this store are free for everyone, and it says that they hold on one machine only. */
 void bucket_like(struct store *store);
 
+/* From now on listings of this store leave out the object; asked for by its name it is there. NULL: they are whole
+ * again. `name` is borrowed. */
+void bucket_like_omit(struct store *store, const char *name);
+
 /* The same repository, seen by another host of the set. `keys` becomes that host's. */
 struct repo other_host(const struct repo *repo, struct keys *keys);
 

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "../lib/bucket_like.h"
 #include "../lib/mirror_world.h"
 #include "../lib/scratch.h"
 #include <muniment/repo/journal.h>
@@ -222,6 +223,32 @@ static void packs_of_a_snapshot_that_only_the_mirror_has_stay(void **state) {
     mirror_world_close(&world);
 }
 
+/* Listings of both stores leave out a snapshot that is there; the packs of it must not go. */
+static void a_listing_that_leaves_out_a_snapshot_removes_nothing(void **state) {
+    (void)state;
+    struct err err = { 0 };
+    struct mirror_result result;
+    struct mirror_world world;
+    char head[REPO_NAME_MAX];
+    mirror_world_open(&world);
+    for (int night = 0; night < 3; night++)
+        mirror_world_capture(&world, night);
+    mirror_world_sync(&world, true);
+    repo_name(&world.scratch.repo, head, "snapshots", world.heads[1]);
+    assert_success(store_remove(world.scratch.store, head, NULL, &err), &err);
+    mirror_world_expire(&world, 0);
+    size_t packs = mirror_world_count(&world, "packs");
+
+    bucket_like_omit(world.mirror, head);
+    assert_failure(mirror_world_run(&world, true, 0, &result, &err), ERR_CORRUPT, &err);
+    bucket_like_omit(world.mirror, NULL);
+    assert_true(mirror_world_count(&world, "packs") >= packs);
+    mirror_world_sync(&world, true);
+    mirror_world_expect_restorable(&world, 1);
+    mirror_world_expect_restorable(&world, 2);
+    mirror_world_close(&world);
+}
+
 static void what_the_repository_has_again_stays(void **state) {
     (void)state;
     struct err err = { 0 };
@@ -398,6 +425,7 @@ int main(void) {
         cmocka_unit_test(deletions_reach_a_mirror_whose_copy_is_not_due),
         cmocka_unit_test(absence_from_the_repository_removes_nothing),
         cmocka_unit_test(packs_of_a_snapshot_that_only_the_mirror_has_stay),
+        cmocka_unit_test(a_listing_that_leaves_out_a_snapshot_removes_nothing),
         cmocka_unit_test(what_the_repository_has_again_stays),
         cmocka_unit_test(heads_leave_by_expiry_alone),
         cmocka_unit_test(a_damaged_journal_stops_deletions_but_no_copies),

@@ -24,7 +24,9 @@
  *     destroyed                object (its name below the set's folder, such as packs/ab/ab12...), reason
  *     mirrored                 mirror, objects, bytes
  *     verified                 mirror, objects, bytes, damaged
- *     removed                  mirror, object
+ *     removed                  object[, mirror][, versions, ids]   gone from there; without mirror: from the repository
+ *     refused                  object, until[, mirror]             a lock holds it until then, or a legal `hold`
+ *     hidden                   object[, mirror]                    the key may not delete it, and hid it
  * An object named by `expired` (as snapshots/<name>), `destroyed` or `key_removed` (as keys/<id>) may be deleted from
  * every mirror.
  */

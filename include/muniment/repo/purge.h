@@ -2,7 +2,9 @@
  * Purging: what no snapshot refers to goes, in time, without the read key.
  *
  * Steps of purge_run(), each safe to be killed in and to be repeated:
- *  1. Take the set's purge lock. Load heads, index, purge records.
+ *  1. Take the set's purge lock, and a claim where locks hold on one machine only. Load heads, index, purge records.
+ *     Compare the heads with the journal: one that never expired and exists without being listed ends the run, because
+ *     listings cannot be relied on then.
  *  2. Journal the expiries, then remove the expired heads.
  *  3. Mark: one bit a slot, over the reference streams of the heads that stay.
  *  4. Dead slots get a deadline (see below); per pack the earliest is kept in the purge record, which is written before
@@ -15,6 +17,10 @@
  * needed and stand nowhere else; journal the rest as `destroyed`; write a consolidated index without them; destroy them
  * and the old index objects. With a session still open, steps 8 waits up to `wait` seconds, then leaves the record for
  * the next run.
+ *
+ * What a lock refuses to let go is counted, journalled with its date, and not tried again before that date. A head that
+ * is refused keeps what it refers to. Hidden remains of what was decided to go (a key that could only hide, a run that
+ * was killed) are removed for good as soon as that is possible.
  *
  * A dead slot's deadline is min(time its last holder expired + purge_within, that holder's deadline).
  */
@@ -34,7 +40,8 @@ struct purge_options {
     int64_t now;
     int64_t purge_within; /* seconds a dead slot may stay in a pack that still lives; 0: rewrite at once */
     int64_t slack;        /* rewrite this many seconds before a deadline, so that one missed night does no harm */
-    int64_t wait;         /* seconds to wait for older sessions */
+    bool patient;         /* rewrite packs only when their dead slots are due: before that a lock may hold them */
+    int64_t wait;         /* seconds to wait for older sessions, and for another host's purge */
     const struct purge_expiry *expiries;
     size_t expiry_count;
 };
