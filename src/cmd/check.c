@@ -64,7 +64,7 @@ static int run_check(struct invocation *invocation, struct err *err) {
 
 const struct command COMMAND_CHECK = {
     .name = "check",
-    .arguments = "[SET] [--read-data[=PERCENT]] [--mirror NAME | --from STORE] [--key FILE]",
+    .arguments = "[SET] [--read-data[=PERCENT]] [--mirror NAME | --from STORE] [--as-of T] [--key FILE]",
     .summary = "check that every snapshot could be restored; exits with 20 when not",
     .help = "Without --read-data everything but the contents of packs is checked. With it, packs are read and hashed,\n"
             "and with the read key every chunk is opened. PERCENT reads a part of them, another one each day.\n",

@@ -1,4 +1,6 @@
+#include "config_buckets_internal.h"
 #include "invocation_internal.h"
+#include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
 #include <muniment/util/pattern.h>
 #include <stdlib.h>
@@ -23,13 +25,21 @@ static void print_warnings(struct invocation *invocation, const struct set_setti
     buffer_release(&lines);
 }
 
-static void check_configuration(struct invocation *invocation) {
+static int check_configuration(struct invocation *invocation, struct err *err) {
     const struct settings *settings = &invocation->settings;
     size_t sources = 0, mirrors = 0;
     for (size_t i = 0; i < settings->set_count; i++) {
         sources += settings->sets[i].source_count;
         mirrors += settings->sets[i].mirror_count;
         print_warnings(invocation, &settings->sets[i]);
+    }
+    size_t problems = option_given(&invocation->options, OPTION_OFFLINE) ? 0 : config_inspect_buckets(invocation);
+    if (interrupt_check(err) != 0)
+        return -1;
+    if (problems > 0) {
+        char text[FORM_TEXT];
+        return err_set(err, ERR_INVALID, "'%s' and its buckets: %s", settings->file,
+                       form_count(text, problems, "problem"));
     }
     output_text(invocation->output, "%s is good: %zu set%s, %zu source%s, %zu mirror%s\n", settings->file,
                 settings->set_count, settings->set_count == 1 ? "" : "s", sources, sources == 1 ? "" : "s", mirrors,
@@ -45,6 +55,7 @@ static void check_configuration(struct invocation *invocation) {
     json_count(invocation->output, "sources", sources);
     json_count(invocation->output, "mirrors", mirrors);
     json_end(invocation->output);
+    return 0;
 }
 
 static void show_configuration(struct invocation *invocation) {
@@ -67,18 +78,21 @@ static int run_config(struct invocation *invocation, struct err *err) {
     if (invocation_settings(invocation, err) != 0)
         return -1;
     if (strcmp(verb, "check") == 0)
-        check_configuration(invocation);
-    else
-        show_configuration(invocation);
+        return check_configuration(invocation, err);
+    if (option_given(&invocation->options, OPTION_OFFLINE))
+        return err_set(err, ERR_INVALID, "'config show' asks nobody: --offline is of no use with it");
+    show_configuration(invocation);
     return 0;
 }
 
 const struct command COMMAND_CONFIG = {
     .name = "config",
-    .arguments = "check | show",
+    .arguments = "check [--offline] | show",
     .summary = "check the configuration, or show what is in force",
     .help = "'check' names every problem with file and line (exit status 2) and warns of policies that do not reach\n"
-            "as far as they seem to. 'show' prints every setting, defaults included.\n",
+            "as far as they seem to. It asks the buckets too, unless --offline: a lock, a default retention or a\n"
+            "lifecycle rule that contradicts a policy is a problem. 'show' prints every setting, defaults included.\n",
+    .accepts = OPTION_BIT(OPTION_OFFLINE),
     .least = 1,
     .most = 1,
     .run = run_config,

@@ -97,6 +97,16 @@ int step_mirror(struct invocation *invocation, struct opened_set *set, const str
 /* A finding of a check, as check_options.finding; the context is the invocation. */
 void report_finding(void *context, const char *text);
 
+/* What a store did not let go, in warnings, and in the exit status where a lock refused: what is due and stays is a
+ * promise not kept. `where` begins the lines ("app: mirror 'offsite'"), `address` and `services` are the store's. */
+void report_refused(struct invocation *invocation, const char *where, uint64_t refused, int64_t until);
+void report_hidden(struct invocation *invocation, const char *where, const char *address,
+                   const struct s3_services *services, uint64_t hidden);
+void report_mirror_troubles(struct invocation *invocation, const struct opened_set *set,
+                            const struct mirror_settings *mirror, const struct mirror_result *result);
+void report_purge_troubles(struct invocation *invocation, const struct opened_set *set,
+                           const struct purge_result *result);
+
 /* Fields of a JSON object that several commands print. */
 void json_head_facts(struct output *output, const struct head *head); /* all but its sources */
 void json_head(struct output *output, const struct head *head);

@@ -52,7 +52,7 @@ const struct command COMMAND_JOURNAL = {
     .summary = "verify the journal and print what was captured, expired, destroyed",
     .help = "Events stand by host, each host's in order. Takes the write key only. A segment that is missing, changed\n"
             "or signed by a host without certificate ends it with status 20.\n",
-    .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR),
+    .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_AS_OF),
     .least = 1,
     .most = 1,
     .run = run_journal,

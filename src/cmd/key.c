@@ -210,7 +210,7 @@ static int key_paper(struct invocation *invocation, struct opened_set *set, stru
     buffer_reserve(&key, 4096);
     buffer_reserve(&sheet, 65536);
     keys_read_text(set->keys, &key);
-    key_paper_compose(&sheet, set_title(set), set->keys->set_name, buffer_text(&key), set->settings,
+    key_paper_compose(&sheet, set_title(set), set->keys->set_name, buffer_text(&key), set->settings, set->services,
                       store_label(set->store), clock_now());
     output_text(invocation->output, "%s", buffer_text(&sheet));
     json_begin(invocation->output, "key_paper");

@@ -85,7 +85,7 @@ static int run_list(struct invocation *invocation, struct err *err) {
 
 const struct command COMMAND_LIST = {
     .name = "list",
-    .arguments = "[SET] [--mirror NAME | --from STORE [--key FILE]]",
+    .arguments = "[SET] [--mirror NAME | --from STORE [--key FILE]] [--as-of T]",
     .summary = "list snapshots, oldest first; takes the write key only",
     .help = "SIZE is what was captured, NEW what it added to the store. A source with '!' was not captured whole.\n",
     .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_AS_OF),

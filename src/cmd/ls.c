@@ -72,7 +72,8 @@ static int run_ls(struct invocation *invocation, struct err *err) {
 
 const struct command COMMAND_LS = {
     .name = "ls",
-    .arguments = "SET[@SNAPSHOT] [PATTERN...] [--mirror NAME | --from STORE] [--key FILE | --passphrase-file FILE]",
+    .arguments =
+        "SET[@SNAPSHOT] [PATTERN...] [--mirror NAME | --from STORE] [--as-of T] [--key FILE | --passphrase-file FILE]",
     .summary = "list what is in a snapshot; takes the read key",
     .help = "Paths begin with their source. A pattern with '/' is matched against the whole path (with or without\n"
             "the source), one without against the last component: '*' is all but '/', '**' is all.\n",

@@ -14,17 +14,12 @@ static void report(struct invocation *invocation, const struct opened_set *set, 
                 form_bytes(verified, result->verified_bytes));
     if (result->newest_snapshot != 0)
         output_text(output, "  newest snapshot there: %s\n", form_when(newest, result->newest_snapshot, clock_now()));
-    if (result->strangers > 0)
-        log_warning(invocation->log, "mirror '%s' holds %s that the repository never had; they were left", mirror->name,
-                    form_count(objects, result->strangers, "object"));
-    if (result->damaged > 0)
-        log_warning(invocation->log, "mirror '%s' held %s", mirror->name,
-                    form_count(objects, result->damaged, "damaged object"));
     json_begin(output, "mirrored");
     json_text(output, "set", set_title(set));
     json_text(output, "mirror", mirror->name);
     json_mirror(output, result);
     json_end(output);
+    report_mirror_troubles(invocation, set, mirror, result);
 }
 
 /* Each mirror of a set by itself: one that fails does not hold up the next. */

@@ -71,6 +71,7 @@ static void report_purge(struct invocation *invocation, const struct opened_set 
     json_text(output, "set", set_title(set));
     json_purge(output, purge);
     json_end(output);
+    report_purge_troubles(invocation, set, purge);
 }
 
 static int run_rotate(struct invocation *invocation, struct err *err) {

@@ -88,6 +88,7 @@ static void run_rotation(struct night *night) {
     json_text(night->invocation->output, "guard", summary.guard[0] != '\0' ? summary.guard : NULL);
     json_purge(night->invocation->output, &purge);
     json_end(night->invocation->output);
+    report_purge_troubles(night->invocation, &night->set, &purge);
 }
 
 static void run_mirror(struct night *night, const struct mirror_settings *mirror) {
@@ -105,16 +106,11 @@ static void run_mirror(struct night *night, const struct mirror_settings *mirror
              form_bytes(bytes, result.uploaded_bytes), (unsigned long long)result.removed,
              (unsigned long long)result.verified,
              result.newest_snapshot != 0 ? form_when(newest, result.newest_snapshot, clock_now()) : "none");
-    if (result.strangers > 0)
-        log_warning(night->invocation->log, "%s: mirror '%s' holds %s that the repository never had",
-                    set_title(&night->set), mirror->name, form_count(objects, result.strangers, "object"));
-    if (result.damaged > 0)
-        log_warning(night->invocation->log, "%s: mirror '%s' held %s", set_title(&night->set), mirror->name,
-                    form_count(objects, result.damaged, "damaged object"));
     step_record(night, "mirror");
     json_text(night->invocation->output, "mirror", mirror->name);
     json_mirror(night->invocation->output, &result);
     json_end(night->invocation->output);
+    report_mirror_troubles(night->invocation, &night->set, mirror, &result);
 }
 
 static void run_checks(struct night *night) {

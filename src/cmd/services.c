@@ -39,6 +39,7 @@ int invocation_services(struct invocation *invocation, const char *address, cons
     *services = &invocation->url_services;
     if (s3_is_address(address) && strstr(address, "://") == NULL) {
         if (invocation_settings(invocation, err) != 0) {
+            err->hint[0] = '\0'; /* that of the configuration: whoever has none needs another */
             err_hint(err, "an address without configuration is a URL: s3:https://HOST/BUCKET/PREFIX");
             return err_wrap(err, "find the service of '%s'", address);
         }

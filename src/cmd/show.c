@@ -101,7 +101,7 @@ static int run_show(struct invocation *invocation, struct err *err) {
 
 const struct command COMMAND_SHOW = {
     .name = "show",
-    .arguments = "SET[@SNAPSHOT] [--mirror NAME | --from STORE [--key FILE]]",
+    .arguments = "SET[@SNAPSHOT] [--mirror NAME | --from STORE [--key FILE]] [--as-of T]",
     .summary = "show one snapshot: sources, versions, counts, what is missing",
     .help = "Takes the write key only. SNAPSHOT is an id, a time, \"latest\" (the default) or \"latest-complete\".\n",
     .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_AS_OF),

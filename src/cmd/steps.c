@@ -75,6 +75,11 @@ void json_head(struct output *output, const struct head *head) {
     json_list_end(output);
 }
 
+/* A legal hold has no date. */
+static void json_until(struct output *output, int64_t until) {
+    json_time(output, "refused_until", until == INT64_MAX ? 0 : until);
+}
+
 void json_purge(struct output *output, const struct purge_result *purge) {
     json_count(output, "snapshots_removed", purge->heads_removed);
     json_count(output, "packs_destroyed", purge->packs_destroyed);
@@ -85,6 +90,9 @@ void json_purge(struct output *output, const struct purge_result *purge) {
     json_count(output, "packs_waiting", purge->packs_waiting);
     json_count(output, "dead_bytes_kept", purge->dead_bytes_kept);
     json_time(output, "earliest_deadline", purge->earliest_deadline);
+    json_count(output, "refused", purge->refused);
+    json_until(output, purge->refused_until);
+    json_count(output, "hidden", purge->hidden);
 }
 
 void json_mirror(struct output *output, const struct mirror_result *mirror) {
@@ -96,6 +104,10 @@ void json_mirror(struct output *output, const struct mirror_result *mirror) {
     json_count(output, "verified_bytes", mirror->verified_bytes);
     json_count(output, "strangers", mirror->strangers);
     json_count(output, "damaged", mirror->damaged);
+    json_count(output, "refused", mirror->refused);
+    json_until(output, mirror->refused_until);
+    json_count(output, "hidden", mirror->hidden);
+    json_count(output, "found_hidden", mirror->found_hidden);
     json_time(output, "newest_snapshot", mirror->newest_snapshot);
 }
 

@@ -209,6 +209,31 @@ static void a_command_refuses_options_of_others(void **state) {
     options_release(&options);
 }
 
+static void secrets_of_object_storage_are_files_never_values(void **state) {
+    (void)state;
+    struct options options;
+    struct err err = { 0 };
+    assert_success(parse(&options,
+                         "restore|.|--from|s3:https://h/b|--credentials|/c|--region=r|--ca-file|/ca|--plain-http|"
+                         "--to-bucket|s3:x|--as-of|2026-03-01",
+                         no_environment, &err),
+                   &err);
+    assert_success(options_accept(&options,
+                                  OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_AS_OF) | OPTION_BIT(OPTION_TO_BUCKET),
+                                  "restore", &err),
+                   &err);
+    assert_string_equal(option_text(&options, OPTION_CREDENTIALS), "/c");
+    assert_string_equal(option_text(&options, OPTION_REGION), "r");
+    assert_true(option_given(&options, OPTION_PLAIN_HTTP));
+    options_release(&options);
+    static const char *const LINES[] = { "list|--secret-key|hush", "list|--access-key=hush",
+                                         "list|--session-token|hush" };
+    for (size_t i = 0; i < sizeof LINES / sizeof *LINES; i++) {
+        assert_failure(parse(&options, LINES[i], no_environment, &err), ERR_INVALID, &err);
+        assert_null(strstr(err.message, "hush"));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_and_words_may_stand_in_any_order),
@@ -221,6 +246,7 @@ int main(void) {
         cmocka_unit_test(a_bad_value_names_the_option_or_the_variable_it_came_from),
         cmocka_unit_test(times_and_spans_are_read),
         cmocka_unit_test(a_command_refuses_options_of_others),
+        cmocka_unit_test(secrets_of_object_storage_are_files_never_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

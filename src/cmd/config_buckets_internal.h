@@ -1,0 +1,13 @@
+/*
+ * `config check` at the buckets themselves: do they do what the policies promise?
+ */
+#ifndef MUNIMENT_CMD_CONFIG_BUCKETS_INTERNAL_H
+#define MUNIMENT_CMD_CONFIG_BUCKETS_INTERNAL_H
+
+#include <muniment/cmd/command.h>
+
+/* Asks every bucket of the configuration, and reports what contradicts the policies. Returns how many problems there
+ * are; what could not be asked is a warning. */
+size_t config_inspect_buckets(struct invocation *invocation);
+
+#endif
