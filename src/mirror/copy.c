@@ -74,7 +74,9 @@ static int stream_object(struct mirror_job *job, struct store_upload *upload, st
     return status;
 }
 
-int copy_object(struct mirror_job *job, const char *name, uint64_t size, enum copied *copied, struct err *err) {
+int copy_object(struct mirror_job *job, const struct transfer *transfer, enum copied *copied, struct err *err) {
+    const char *name = transfer->name;
+    uint64_t size = transfer->size;
     uint8_t expected[32], digest[32];
     struct err why = { 0 };
     *copied = COPY_FAILED;
@@ -87,6 +89,7 @@ int copy_object(struct mirror_job *job, const char *name, uint64_t size, enum co
     struct store_upload *upload = NULL;
     if (store_upload_begin(job->there.store, &upload, err) < 0)
         return err_wrap(err, "send '%s'", name);
+    store_upload_lock(upload, lock_at_first(job, name, transfer->kind));
     struct sha256 *hash = sha256_new();
     int status = -1;
     bool unread;
@@ -137,7 +140,7 @@ int copy_transfer(void *context, void *item, struct err *err) {
     struct mirror_job *job = context;
     const struct transfer *transfer = item;
     enum copied copied;
-    if (copy_object(job, transfer->name, transfer->size, &copied, err) < 0)
+    if (copy_object(job, transfer, &copied, err) < 0)
         return -1;
     if (copied == COPY_DONE) {
         inventory_sent(job, transfer);

@@ -193,8 +193,9 @@ static void sweep_uploads(struct mirror_job *job) {
 
 static int run_steps(struct mirror_job *job, struct err *err) {
     sweep_uploads(job);
-    if (inventory_load(job, err) < 0 || copy_contents(job, err) < 0 || copy_snapshots(job, err) < 0 ||
-        remove_decided(job, err) < 0 || verify_sample(job, err) < 0)
+    if (inventory_load(job, err) < 0 || lock_dates_load(job, err) < 0 || copy_contents(job, err) < 0 ||
+        copy_snapshots(job, err) < 0 || remove_decided(job, err) < 0 || lock_contents(job, err) < 0 ||
+        verify_sample(job, err) < 0)
         return -1;
     return finish(job, err);
 }
@@ -237,6 +238,7 @@ int mirror_run(struct repo *repo, struct store *mirror, const struct mirror_opti
     inventory_release(&job);
     index_free(job.index);
     destruction_release(&job.destruction);
+    heads_release(&job.heads);
     pthread_mutex_destroy(&job.lock);
     return status < 0 ? err_wrap(err, "mirror '%s'", options->name) : 0;
 }

@@ -6,6 +6,7 @@
  *     needs_upload        where no copy is due: only the packs that the mirror's snapshots moved to
  *     copy_folder         index, keys, heads, journal
  *     remove_decided      heads, keys, index, packs
+ *     lock_contents       where the mirror locks
  *     verify_sample       reads back and hashes
  *     copy_folder         journal again, with what this run wrote into it
  *
@@ -73,6 +74,8 @@ struct mirror_job {
 
     struct index *index; /* of the repository; loaded by needs_are_met() */
     struct destruction destruction;
+    struct heads heads;  /* of the repository, for a mirror that locks */
+    int64_t heads_until; /* the latest of their lock dates */
 };
 
 /* One object on its way: to the mirror, to be read there, to be removed. */
@@ -118,7 +121,7 @@ enum copied {
 
 /* Reads the object of the repository, hashes it on the way, and commits it on the mirror only when it is what its name
  * says. -1 when the mirror failed. */
-int copy_object(struct mirror_job *job, const char *name, uint64_t size, enum copied *copied,
+int copy_object(struct mirror_job *job, const struct transfer *transfer, enum copied *copied,
                 struct err *err) MUST_CHECK;
 int copy_packs(struct mirror_job *job, struct err *err) MUST_CHECK;
 int copy_folder(struct mirror_job *job, enum folder_kind kind, struct err *err) MUST_CHECK;
@@ -131,6 +134,17 @@ struct transfer transfer_of(const char *name, uint64_t size, enum folder_kind ki
 /* Remembers that something failed without ending the run. Takes the error's content. */
 void job_fail(struct mirror_job *job, const struct err *why);
 void count_damaged(struct mirror_job *job);
+
+/* --- lock.c --- */
+
+/* Where the mirror locks: loads what says how long. Before the first transfer. */
+int lock_dates_load(struct mirror_job *job, struct err *err) MUST_CHECK;
+
+/* Until when an object is locked as it is sent; 0: not at all. */
+int64_t lock_at_first(const struct mirror_job *job, const char *name, enum folder_kind kind);
+
+/* Lengthens the locks of what the snapshots need. */
+int lock_contents(struct mirror_job *job, struct err *err) MUST_CHECK;
 
 /* --- needs.c --- */
 

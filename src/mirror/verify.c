@@ -54,13 +54,14 @@ int verify_object(struct mirror_job *job, const char *name, uint64_t size, bool 
 }
 
 /* Replacing it is safe: only bytes that are what the name says are ever committed. */
-static int mend(struct mirror_job *job, const char *name, struct err *err) {
+static int mend(struct mirror_job *job, const struct transfer *transfer, struct err *err) {
+    const char *name = transfer->name;
     enum copied copied = COPY_VANISHED;
-    uint64_t here;
     int64_t modified;
     struct err why = { 0 };
-    if (store_stat(job->repo->store, name, &here, &modified, &why) == 0 &&
-        copy_object(job, name, here, &copied, err) < 0)
+    struct transfer again = *transfer;
+    if (store_stat(job->repo->store, name, &again.size, &modified, &why) == 0 &&
+        copy_object(job, &again, &copied, err) < 0)
         return -1;
     if (copied == COPY_DONE) {
         log_info(job->repo->log, "mirror '%s': '%s' was sent again", job->options->name, name);
@@ -86,16 +87,16 @@ static int verify_transfer(void *context, void *item, struct err *err) {
         return 0;
     count_damaged(job);
     log_warning(job->repo->log, "mirror '%s': '%s' is damaged there", job->options->name, transfer->name);
-    return mend(job, transfer->name, err);
+    return mend(job, transfer, err);
 }
 
 /* Whoever overwrites an object leaves more than one version; our own writing twice is rare, and is read once. */
-static int give_if_due(struct mirror_job *job, struct workers *workers, const char *name, uint64_t size,
+static int give_if_due(struct mirror_job *job, struct workers *workers, const struct transfer *transfer,
                        int64_t overwritten, struct err *err) {
-    if (overwritten <= job->last_run && !verify_is_due(name, job->options->verify_percent, job->options->now))
+    unsigned percent = job->options->verify_percent;
+    if (overwritten <= job->last_run && !verify_is_due(transfer->name, percent, job->options->now))
         return 0;
-    struct transfer transfer = transfer_of(name, size, FOLDER_KINDS);
-    return workers_give(workers, &transfer, err);
+    return workers_give(workers, transfer, err);
 }
 
 static int give_sample(struct mirror_job *job, struct workers *workers, struct err *err) {
@@ -106,17 +107,17 @@ static int give_sample(struct mirror_job *job, struct workers *workers, struct e
         for (size_t i = 0; i < folder->there.count; i++) {
             const struct store_listed *item = &folder->there.items[i];
             const struct store_listed *here = store_names_find(&folder->here, item->name);
+            struct transfer transfer = transfer_of(item->name, here ? here->size : item->size, kinds[k]);
             if (here || !folder->decided[i])
-                if (give_if_due(job, workers, item->name, here ? here->size : item->size, folder->overwritten[i], err) <
-                    0)
+                if (give_if_due(job, workers, &transfer, folder->overwritten[i], err) < 0)
                     return -1;
         }
     }
     for (size_t i = 0; i < job->pack_count; i++) {
         const struct mirrored_pack *pack = &job->packs[i];
+        struct transfer transfer = transfer_of(repo_pack_name(&job->there, name, pack->hash), pack->size, FOLDER_KINDS);
         if (pack->seen || !pack->decided)
-            if (give_if_due(job, workers, repo_pack_name(&job->there, name, pack->hash), pack->size, pack->overwritten,
-                            err) < 0)
+            if (give_if_due(job, workers, &transfer, pack->overwritten, err) < 0)
                 return -1;
     }
     return 0;

@@ -1,4 +1,4 @@
-#include <muniment/run/nightly.h>
+#include "locks_internal.h"
 #include <muniment/run/place.h>
 #include <muniment/util/clock.h>
 #include <string.h>
@@ -94,10 +94,16 @@ int mirror_set(struct opened_set *set, const struct mirror_settings *mirror, int
         .verify_percent = verify_percent,
         .now = now,
     };
+    struct lock_policy locks;
     struct store *store;
     if (open_mirror(set, mirror, &past, force || !past.known, &store, err) < 0)
         return err_wrap(err, "mirror '%s'", mirror->name);
-    int status = mirror_run(&set->repo, store, &options, result, err);
+    int status = lock_policy_open(&locks, set, mirror->name, now, err);
+    if (status == 0) {
+        options.locks = &locks.rule;
+        status = mirror_run(&set->repo, store, &options, result, err);
+        lock_policy_close(&locks);
+    }
     store_close(store);
     return status;
 }

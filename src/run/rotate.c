@@ -1,8 +1,7 @@
-#include <muniment/run/nightly.h>
+#include "locks_internal.h"
+#include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
 #include <stdlib.h>
-
-enum { DAY = 86400 };
 
 static struct plan_snapshot describe_head(const struct head *head) {
     return (struct plan_snapshot){
@@ -44,13 +43,29 @@ int rotate_plan(struct opened_set *set, int64_t now, struct heads *heads, struct
     return status;
 }
 
-/* How early dead chunks are rewritten, so that a missed night does no harm: as snapshots expire, or, where nothing
- * limits their age, a part of the time that dead chunks may stay. */
-static int64_t purge_slack(const struct policy *policy) {
-    if (policy->max_age > 0)
-        return plan_slack(policy);
-    int64_t two_runs = 2 * (policy->interval > 0 ? policy->interval : DAY);
-    return policy->purge_within / 4 < two_runs ? policy->purge_within / 4 : two_runs;
+/* Purges, and lengthens the locks of what stays, also when the purge failed: they must not run out for that. */
+static int purge_and_lock(struct opened_set *set, const struct purge_options *options, const struct heads *heads,
+                          struct purge_result *result, struct err *err) {
+    struct lock_policy locks;
+    uint64_t lengthened = 0;
+    struct err why = { 0 };
+    if (lock_policy_open(&locks, set, NULL, options->now, err) < 0)
+        return -1;
+    set->repo.lock_until = store_locks(set->store) ? lock_policy_latest(&locks, heads) : 0;
+    int status = purge_run(&set->repo, options, result, err);
+    set->repo.lock_until = 0;
+    if (!interrupt_requested() &&
+        locks_lengthen(&set->repo, set->store, &locks.rule, options->now, NULL, NULL, &lengthened, &why) < 0) {
+        if (status == 0)
+            *err = why;
+        else
+            log_error(set->repo.log, "%s", why.message);
+        status = -1;
+    }
+    if (lengthened > 0)
+        log_detail(set->repo.log, "the locks of %llu objects were lengthened", (unsigned long long)lengthened);
+    lock_policy_close(&locks);
+    return status;
 }
 
 int rotate_apply(struct opened_set *set, int64_t now, int64_t wait, struct plan_summary *summary,
@@ -66,6 +81,7 @@ int rotate_apply(struct opened_set *set, int64_t now, int64_t wait, struct plan_
         .now = now,
         .purge_within = set->settings->policy.purge_within,
         .slack = purge_slack(&set->settings->policy),
+        .patient = set_locks_anything(set),
         .wait = wait,
         .expiries = expiries,
     };
@@ -74,7 +90,7 @@ int rotate_apply(struct opened_set *set, int64_t now, int64_t wait, struct plan_
             expiries[options.expiry_count++] =
                 (struct purge_expiry){ .head = heads.items[i].name, .reason = verdicts[i].reason };
 
-    int status = purge_run(&set->repo, &options, result, err);
+    int status = purge_and_lock(set, &options, &heads, result, err);
     if (status < 0)
         err_wrap(err, "rotate set '%s'", set->settings->name);
     free(expiries);

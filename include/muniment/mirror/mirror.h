@@ -7,11 +7,14 @@
  * segment says `expired` (heads), `destroyed` (packs, index) or `key_removed` (wrapped keys), and the repository does
  * not have them; never because a listing lacks their name. Before any pack is deleted from a mirror, whatever packs the
  * mirror's remaining heads need are uploaded, also on nights when no copy is due. Sessions and purges are not mirrored.
+ *
+ * On a mirror that locks, packs are locked for a day as they are sent, and then for as long as the snapshots there need
+ * them (see muniment/repo/locks.h), with every run.
  */
 #ifndef MUNIMENT_MIRROR_MIRROR_H
 #define MUNIMENT_MIRROR_MIRROR_H
 
-#include <muniment/repo/repo.h>
+#include <muniment/repo/locks.h>
 
 struct mirror_options {
     const char *name;        /* for the journal and messages */
@@ -19,7 +22,8 @@ struct mirror_options {
     unsigned verify_percent; /* of the packs on the mirror to read back and hash; chosen by name and `now`, so that runs
                                 take turns */
     int64_t now;
-    struct progress *progress; /* may be NULL */
+    const struct lock_rule *locks; /* for a mirror that locks; NULL: what is sent is locked for a day */
+    struct progress *progress;     /* may be NULL */
 };
 
 struct mirror_result {

@@ -1,0 +1,76 @@
+#include "locks_internal.h"
+#include <muniment/util/memory.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DAY = 86400 };
+
+/* As snapshots expire, or, where nothing limits their age, a part of the time that dead chunks may stay. */
+int64_t purge_slack(const struct policy *policy) {
+    if (policy->max_age > 0)
+        return plan_slack(policy);
+    int64_t two_runs = 2 * (policy->interval > 0 ? policy->interval : DAY);
+    return policy->purge_within / 4 < two_runs ? policy->purge_within / 4 : two_runs;
+}
+
+/* A partial snapshot may be ended by the next complete one. A deadline at birth binds whatever the policy says now. */
+static int64_t earliest_end(const struct lock_policy *locks, const struct head *head) {
+    int64_t until = plan_lock_until(locks->calendar, locks->policy, head->tiers, head->started);
+    int64_t slack = purge_slack(locks->policy);
+    if (head->deadline != 0 && (until == 0 || head->deadline - slack < until))
+        until = head->deadline - slack;
+    if (head->outcome != OUTCOME_COMPLETE && (until == 0 || head->started + DAY < until))
+        until = head->started + DAY;
+    return until;
+}
+
+/* The cap follows the purge: dead chunks are due purge_within after the snapshot's end, at its deadline at the latest,
+ * and are rewritten the slack before. One that outstays its time may end today. */
+static struct lock_dates dates_of(void *context, const struct head *head) {
+    const struct lock_policy *locks = context;
+    struct lock_dates dates = { .until = earliest_end(locks, head), .cap = INT64_MAX };
+    if (dates.until == 0)
+        return dates;
+    int64_t end = dates.until > locks->now ? dates.until : locks->now;
+    int64_t due = end + locks->policy->purge_within;
+    if (head->deadline != 0 && head->deadline < due)
+        due = head->deadline;
+    dates.cap = due - purge_slack(locks->policy);
+    if (dates.cap < end)
+        dates.cap = end;
+    return dates;
+}
+
+int64_t lock_policy_latest(const struct lock_policy *locks, const struct heads *heads) {
+    int64_t latest = 0;
+    for (size_t i = 0; i < heads->count; i++) {
+        int64_t until = earliest_end(locks, &heads->items[i]);
+        latest = until > latest ? until : latest;
+    }
+    return latest;
+}
+
+int lock_policy_open(struct lock_policy *locks, const struct opened_set *set, const char *which, int64_t now,
+                     struct err *err) {
+    *locks = (struct lock_policy){ .policy = &set->settings->policy, .now = now };
+    if (calendar_open(locks->policy->timezone, &locks->calendar, err) < 0)
+        return -1;
+    if (set->state && which && !strchr(which, '/'))
+        locks->memory = mem_format("%s/locks-%s", set->state, which);
+    else if (set->state && !which)
+        locks->memory = mem_format("%s/locks", set->state);
+    locks->rule = (struct lock_rule){ .dates = dates_of, .context = locks, .memory = locks->memory };
+    return 0;
+}
+
+void lock_policy_close(struct lock_policy *locks) {
+    calendar_close(locks->calendar);
+    free(locks->memory);
+}
+
+bool set_locks_anything(const struct opened_set *set) {
+    bool any = store_locks(set->store);
+    for (size_t i = 0; i < set->settings->mirror_count; i++)
+        any = any || set->settings->mirrors[i].lock != S3_LOCK_NONE;
+    return any;
+}
