@@ -3,9 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Linked in when Signature V2 is. */
-#pragma weak s3_v2_list
-
 /*
  * Where a listing goes on is decided here, by the last key that came, and by the server's own marker only where a page
  * had nothing in it. So each page is a request of its own that starts after a known key, and the one that yields

@@ -1,0 +1,98 @@
+#include "canned_server.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <muniment/util/memory.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct canned_server {
+    int listener;
+    char endpoint[64];
+    const char *const *bodies;
+    struct buffer requests;
+    pthread_t thread;
+};
+
+/* One request without a body, and its answer. */
+static void serve(struct canned_server *server, int connection) {
+    char head[16384];
+    size_t length = 0;
+    struct buffer answer = { 0 };
+
+    while (length + 1 < sizeof head) {
+        const ssize_t got = read(connection, head + length, sizeof head - 1 - length);
+        if (got <= 0)
+            return;
+        length += (size_t)got;
+        head[length] = '\0';
+        if (strstr(head, "\r\n\r\n"))
+            break;
+    }
+    buffer_printf(&server->requests, "%.*s\n", (int)strcspn(head, "\r"), head);
+    const char *body = *server->bodies;
+    if (server->bodies[1])
+        server->bodies++;
+    buffer_printf(&answer,
+                  "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nConnection: close\r\n"
+                  "Content-Length: %zu\r\n\r\n%s",
+                  strlen(body), body);
+    for (size_t at = 0; at < answer.length;) {
+        const ssize_t sent = send(connection, answer.data + at, answer.length - at, MSG_NOSIGNAL);
+        if (sent <= 0)
+            break;
+        at += (size_t)sent;
+    }
+    buffer_release(&answer);
+}
+
+static void *run(void *context) {
+    struct canned_server *server = context;
+    int connection;
+
+    while ((connection = accept(server->listener, NULL, NULL)) >= 0) {
+        serve(server, connection);
+        close(connection);
+    }
+    return NULL;
+}
+
+struct canned_server *canned_server_start(const char *const *bodies) {
+    struct canned_server *server = mem_zalloc(sizeof *server);
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof address;
+
+    server->bodies = bodies;
+    server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(server->listener >= 0);
+    assert_int_equal(bind(server->listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(server->listener, 8), 0);
+    assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &length), 0);
+    snprintf(server->endpoint, sizeof server->endpoint, "http://127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
+    assert_int_equal(pthread_create(&server->thread, NULL, run, server), 0);
+    return server;
+}
+
+const char *canned_server_endpoint(const struct canned_server *server) {
+    return server->endpoint;
+}
+
+void canned_server_stop(struct canned_server *server, struct buffer *requests) {
+    shutdown(server->listener, SHUT_RDWR); /* accept() returns */
+    pthread_join(server->thread, NULL);
+    close(server->listener);
+    if (requests)
+        buffer_put(requests, server->requests.data, server->requests.length);
+    buffer_release(&server->requests);
+    free(server);
+}
