@@ -51,6 +51,11 @@ struct store_lock {
 /* True for a name that may be an object's. `length` bytes of it are looked at. */
 bool store_name_is_valid(const char *name, size_t length);
 
+/* Locks the open file for this process alone, waiting as store_lock_take() does, and writes into it who has it; the
+ * lock is the flock, the text a courtesy to those who wait. `name` and `label` are for messages. */
+int lock_file_take(int fd, const char *name, const char *label, int64_t wait, struct err *err) MUST_CHECK;
+void lock_file_release(int fd); /* closes it; the file stays */
+
 int dir_store_open(const struct store_address *address, bool create, struct store **store, struct err *err) MUST_CHECK;
 int s3_store_open(const struct store_address *address, bool create, struct store **store, struct err *err) MUST_CHECK;
 

@@ -18,13 +18,16 @@
 #include <muniment/store/store.h>
 #include <muniment/util/memory.h>
 
+#include "../lib/fault_proxy.h"
 #include "../lib/scratch.h"
+#include "../lib/scratch_bucket.h"
 
 struct store_factory {
     const char *kind;
     void *(*make)(void); /* an empty place of this kind */
     void (*remove)(void *place);
     int (*open)(void *place, struct store **store, struct err *err);
+    bool bucket; /* needs a server */
 };
 
 static void *make_directory(void) {
@@ -40,8 +43,80 @@ static int open_directory(void *place, struct store **store, struct err *err) {
     return store_open(&address, false, store, err);
 }
 
+/* Buckets are made once and for all tests; each place is a prefix of its own. */
+static char *buckets[TEST_BUCKET_LOCKED + 1];
+
+static struct scratch_bucket *make_place(enum test_bucket kind, const char *endpoint) {
+    static unsigned made;
+    char prefix[32];
+
+    if (buckets[kind] == NULL)
+        buckets[kind] = test_rgw_bucket(kind);
+    snprintf(prefix, sizeof prefix, "place/%u", made++);
+    return scratch_bucket_make(buckets[kind], prefix, endpoint);
+}
+
+static void *make_plain(void) {
+    return make_place(TEST_BUCKET_PLAIN, NULL);
+}
+
+static void *make_versioned(void) {
+    return make_place(TEST_BUCKET_VERSIONED, NULL);
+}
+
+static void *make_locking(void) {
+    return make_place(TEST_BUCKET_LOCKED, NULL);
+}
+
+static void *make_v2(void) {
+    struct scratch_bucket *place = make_place(TEST_BUCKET_PLAIN, NULL);
+
+    place->services.items[0].signature = S3_SIGNATURE_V2;
+    return place;
+}
+
+/* What B2 refuses is refused there. */
+static struct fault_proxy *proxy;
+
+static void *make_proxied(void) {
+    if (proxy == NULL)
+        proxy = fault_proxy_start();
+    return make_place(TEST_BUCKET_VERSIONED, fault_proxy_endpoint(proxy));
+}
+
+static void remove_bucket(void *place) {
+    scratch_bucket_free(place);
+}
+
+static int open_bucket(void *place, struct store **store, struct err *err) {
+    const struct scratch_bucket *bucket = place;
+    const struct store_address address = { .path = bucket->address, .services = &bucket->services };
+    return store_open(&address, false, store, err);
+}
+
+static int open_locking(void *place, struct store **store, struct err *err) {
+    const struct scratch_bucket *bucket = place;
+    const struct store_address address = { .path = bucket->address,
+                                           .services = &bucket->services,
+                                           .lock = S3_LOCK_COMPLIANCE };
+    return store_open(&address, false, store, err);
+}
+
+static void drop_buckets(void) {
+    if (proxy != NULL)
+        fault_proxy_stop(proxy);
+    for (size_t i = 0; i < sizeof buckets / sizeof buckets[0]; i++)
+        if (buckets[i] != NULL)
+            test_rgw_drop(buckets[i]);
+}
+
 static const struct store_factory FACTORIES[] = {
-    { "directory", make_directory, remove_directory, open_directory },
+    { "directory", make_directory, remove_directory, open_directory, false },
+    { "bucket", make_plain, remove_bucket, open_bucket, true },
+    { "bucket with versions", make_versioned, remove_bucket, open_bucket, true },
+    { "bucket with object lock", make_locking, remove_bucket, open_locking, true },
+    { "bucket, signature V2", make_v2, remove_bucket, open_bucket, true },
+    { "bucket with the manners of B2", make_proxied, remove_bucket, open_bucket, true },
 };
 
 /*
@@ -488,8 +563,9 @@ static void fill(uint8_t *content, uint32_t number) {
         content[i] = (uint8_t)(i * 31 + (i >> 8) + number);
 }
 
-/* Puts objects 0, 1, 2... for ever, and tells through `done` how many are durable. */
-static _Noreturn void put_until_killed(const struct fixture *fixture, int done) {
+/* Puts objects 0, 1, 2... for ever, and tells through `done` how many are durable. Each round has a folder of its own:
+ * a server may still make an object of what it was sent by one that is dead. */
+static _Noreturn void put_until_killed(const struct fixture *fixture, useconds_t round, int done) {
     uint8_t *content = mem_alloc(KILLED_OBJECT);
     struct store *store;
     struct err err = { 0 };
@@ -498,7 +574,7 @@ static _Noreturn void put_until_killed(const struct fixture *fixture, int done) 
         _exit(1);
     for (uint32_t number = 0;; number++) {
         char name[64];
-        snprintf(name, sizeof name, "set/packs/%02u/%u", number % 5, number);
+        snprintf(name, sizeof name, "set/%u/%02u/%u", round, number % 5, number);
         fill(content, number);
         if (store_put(store, name, content, KILLED_OBJECT, &err) != 0)
             _exit(1);
@@ -507,13 +583,15 @@ static _Noreturn void put_until_killed(const struct fixture *fixture, int done) 
     }
 }
 
-static void check_after_kill(const struct fixture *fixture, uint32_t durable) {
+static void check_after_kill(const struct fixture *fixture, useconds_t round, uint32_t durable) {
     struct store *store = open_again(fixture);
     uint8_t *expected = mem_alloc(KILLED_OBJECT);
     struct store_names names;
     struct err err = { 0 };
+    char folder[32];
 
-    assert_success(store_names_load(store, "", &names, &err), &err);
+    snprintf(folder, sizeof folder, "set/%u", round);
+    assert_success(store_names_load(store, folder, &names, &err), &err);
     assert_true(names.count == durable || names.count == durable + 1);
     for (size_t i = 0; i < names.count; i++) {
         struct buffer content = { 0 };
@@ -532,23 +610,23 @@ static void check_after_kill(const struct fixture *fixture, uint32_t durable) {
 static void a_killed_put_leaves_its_object_whole_or_not_at_all(void **state) {
     const struct fixture *fixture = *state;
 
-    for (useconds_t round = 0; round < 25; round++) {
+    for (useconds_t round = 0; round < (fixture->factory->bucket ? 10 : 25); round++) {
         int done[2];
         uint32_t number, durable = 0;
         assert_int_equal(pipe(done), 0);
         const pid_t child = scratch_fork();
         if (child == 0)
-            put_until_killed(fixture, done[1]);
+            put_until_killed(fixture, round, done[1]);
         close(done[1]);
         assert_int_equal(read(done[0], &number, sizeof number), sizeof number);
         durable = number + 1;
-        usleep(round * 397);
+        usleep(round * (fixture->factory->bucket ? 5003 : 397)); /* about as long as a put takes, or two */
         kill(child, SIGKILL);
         assert_int_equal(waitpid(child, NULL, 0), child);
         while (read(done[0], &number, sizeof number) == (ssize_t)sizeof number)
             durable = number + 1;
         close(done[0]);
-        check_after_kill(fixture, durable);
+        check_after_kill(fixture, round, durable);
     }
 }
 
@@ -649,10 +727,16 @@ static void whoever_waits_gets_the_lock_when_it_is_freed(void **state) {
     assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
+static void needs_a_server(void **state) {
+    (void)state;
+    skip();
+}
+
 #define SHARED(test)                                                                                                   \
     { #test, test, make_fixture, remove_fixture, NULL }
 
 int main(void) {
+    const struct CMUnitTest absent[] = { cmocka_unit_test(needs_a_server) };
     int failed = 0;
 
     for (size_t i = 0; i < sizeof FACTORIES / sizeof FACTORIES[0]; i++) {
@@ -680,9 +764,14 @@ int main(void) {
             SHARED(whoever_waits_gets_the_lock_when_it_is_freed),
         };
         struct store_factory factory = FACTORIES[i];
+        if (factory.bucket && !test_rgw_available()) {
+            failed += cmocka_run_group_tests_name(factory.kind, absent, NULL, NULL);
+            continue;
+        }
         for (size_t j = 0; j < sizeof tests / sizeof tests[0]; j++)
             tests[j].initial_state = &factory;
         failed += cmocka_run_group_tests_name(factory.kind, tests, NULL, NULL);
     }
+    drop_buckets();
     return failed;
 }
