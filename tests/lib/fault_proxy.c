@@ -41,21 +41,35 @@ static void wait_for_endpoint(struct fault_proxy *proxy, const char *path) {
     buffer_release(&text);
 }
 
-struct fault_proxy *fault_proxy_start(void) {
+static struct fault_proxy *start(bool tls) {
     struct fault_proxy *proxy = mem_zalloc(sizeof *proxy);
     proxy->folder = scratch_make();
     char *path = mem_format("%s/endpoint", proxy->folder), *program = script_path("tools/fault-proxy");
-    char *upstream = mem_string(test_rgw_endpoint());
+    char *upstream = mem_string(test_rgw_endpoint()), *credentials = mem_string(test_rgw_credentials());
     proxy->pid = scratch_fork();
     if (proxy->pid == 0) {
-        execl(program, program, upstream, path, (char *)NULL);
+        execl(program, program, upstream, path, "--credentials", credentials, tls ? "--tls" : NULL, proxy->folder,
+              (char *)NULL);
         _exit(127);
     }
     wait_for_endpoint(proxy, path);
+    free(credentials);
     free(upstream);
     free(program);
     free(path);
     return proxy;
+}
+
+struct fault_proxy *fault_proxy_start(void) {
+    return start(false);
+}
+
+struct fault_proxy *fault_proxy_start_tls(void) {
+    return start(true);
+}
+
+char *fault_proxy_ca_file(const struct fault_proxy *proxy) {
+    return mem_format("%s/ca.pem", proxy->folder);
 }
 
 void fault_proxy_stop(struct fault_proxy *proxy) {
@@ -97,15 +111,44 @@ void fault_proxy_set(struct fault_proxy *proxy, const char *rules) {
     buffer_release(&answer);
 }
 
-unsigned long fault_proxy_count(struct fault_proxy *proxy, const char *kind) {
+/* What the proxy says at this target, without the head of its answer. The text is the caller's. */
+static char *fetch(struct fault_proxy *proxy, const char *target) {
     struct buffer request = { 0 }, answer = { 0 };
-    buffer_printf(&request, "GET /__counts HTTP/1.1\r\n\r\n");
+    buffer_printf(&request, "GET %s HTTP/1.1\r\n\r\n", target);
     ask(proxy, &request, &answer);
-    char *line = mem_format("\n%s ", kind);
-    const char *found = strstr(buffer_text(&answer), line);
-    unsigned long count = found != NULL ? strtoul(found + strlen(line), NULL, 10) : 0;
-    free(line);
+    const char *body = strstr(buffer_text(&answer), "\r\n\r\n");
+    assert_non_null(body);
+    char *text = mem_string(body + 4);
     buffer_release(&request);
     buffer_release(&answer);
+    return text;
+}
+
+unsigned long fault_proxy_count(struct fault_proxy *proxy, const char *kind) {
+    char *text = fetch(proxy, "/__counts"), *counts = mem_format("\n%s", text), *line = mem_format("\n%s ", kind);
+    const char *found = strstr(counts, line);
+    unsigned long count = found != NULL ? strtoul(found + strlen(line), NULL, 10) : 0;
+    free(line);
+    free(counts);
+    free(text);
     return count;
+}
+
+/* Lines of "NUMBER FAULT [MORE]". */
+unsigned long fault_proxy_taken(struct fault_proxy *proxy, const char *fault) {
+    char *text = fetch(proxy, "/__faults"), *rest = NULL;
+    unsigned long sum = 0;
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+        char *name = NULL;
+        unsigned long taken = strtoul(line, &name, 10);
+        name++;
+        if (strcspn(name, " ") == strlen(fault) && strncmp(name, fault, strlen(fault)) == 0)
+            sum += taken;
+    }
+    free(text);
+    return sum;
+}
+
+char *fault_proxy_log(struct fault_proxy *proxy) {
+    return fetch(proxy, "/__log");
 }
