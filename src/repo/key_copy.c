@@ -263,9 +263,20 @@ int key_copy_remove(struct store *store, const struct keys *keys, const char *id
     if (!name_id(id, bytes))
         return err_set(err, ERR_INVALID, "'%s' is not the id of a key copy: 16 hexadecimal digits", id);
     snprintf(name, sizeof name, "%s/keys/%s", keys->set_name, id);
-    if (store_stat(store, name, &size, &modified, err) < 0 || store_remove(store, name, NULL, err) < 0)
-        return err_wrap(err, "remove key copy %s", id);
-    return 0;
+
+    /* One that is only hidden opens the backups still: that is no success. */
+    struct store_removal removal = { 0 };
+    int result = store_stat(store, name, &size, &modified, err);
+    if (result == 0)
+        result = store_remove(store, name, &removal, err);
+    if (result == 0 && removal.hidden) {
+        result = err_set(err, ERR_REFUSED,
+                         "the store let it be hidden, and not deleted: whoever reads older versions "
+                         "finds it");
+        err_hint(err, "remove it with credentials that may delete");
+    }
+    buffer_release(&removal.ids);
+    return result < 0 ? err_wrap(err, "remove key copy %s", id) : 0;
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
