@@ -147,22 +147,25 @@ static int take_line(struct reading *reading, char *line, struct err *err) {
     return take_setting(reading, line, err);
 }
 
-static int parse(struct reading *reading, char *text, struct err *err) {
-    reading->sections = text[0] == '[' || strstr(text, "\n[") != NULL;
-    reading->inside = reading->found = !reading->sections;
+int s3_credentials_parse(char *text, const char *path, const char *profile, struct s3_credentials *to, bool *found,
+                         struct err *err) {
+    struct reading reading = { .path = path, .profile = profile, .to = to };
+
+    reading.sections = text[0] == '[' || strstr(text, "\n[") != NULL;
+    reading.inside = reading.found = !reading.sections;
     for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL;)
-        if (take_line(reading, line, err) < 0)
+        if (take_line(&reading, line, err) < 0)
             return -1;
-    if (!reading->found || (reading->to->access_key[0] != '\0' && reading->to->secret_key[0] != '\0'))
+    *found = reading.found;
+    if (!reading.found || (to->access_key[0] != '\0' && to->secret_key[0] != '\0'))
         return 0;
-    return err_set(err, ERR_INVALID, "'%s' has no %s%s%s%s", reading->path,
-                   reading->to->access_key[0] == '\0' ? "access key" : "secret key", reading->sections ? " in [" : "",
-                   reading->sections ? reading->profile : "", reading->sections ? "]" : "");
+    return err_set(err, ERR_INVALID, "'%s' has no %s%s%s%s", path,
+                   to->access_key[0] == '\0' ? "access key" : "secret key", reading.sections ? " in [" : "",
+                   reading.sections ? profile : "", reading.sections ? "]" : "");
 }
 
 int s3_credentials_read(const char *path, unsigned refused, const char *profile, struct s3_credentials *to, bool *found,
                         struct err *err) {
-    struct reading reading = { .path = path, .profile = profile, .to = to };
     size_t size = 0;
     int result = -1;
 
@@ -170,12 +173,8 @@ int s3_credentials_read(const char *path, unsigned refused, const char *profile,
     if (fd < 0)
         return -1;
     char *text = mem_require(sodium_malloc(size + 1));
-    if (read_whole(fd, text, &size, path, err) < 0 || parse(&reading, text, err) < 0)
-        goto out;
-    *found = reading.found;
-    result = 0;
-
-out:
+    if (read_whole(fd, text, &size, path, err) == 0)
+        result = s3_credentials_parse(text, path, profile, to, found, err);
     sodium_free(text);
     close(fd);
     return result;

@@ -42,6 +42,10 @@ int s3_endpoint_parse(const char *url, struct s3_endpoint *endpoint, struct err 
 int s3_credentials_read(const char *path, unsigned refused, const char *profile, struct s3_credentials *to, bool *found,
                         struct err *err) MUST_CHECK;
 
+/* The same for its text, which is torn apart. `path` is for messages. */
+int s3_credentials_parse(char *text, const char *path, const char *profile, struct s3_credentials *to, bool *found,
+                         struct err *err) MUST_CHECK;
+
 /* --- sign.c ------------------------------------------------------------------------------------------------------- */
 
 /* Percent-encodes everything but unreserved bytes (RFC 3986); '/' stays, too, if `slashes`. Appends. */

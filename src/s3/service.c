@@ -62,6 +62,24 @@ static bool is_token(const char *text, size_t max) {
     return length > 0 && length <= max && consists_of(text, length, "-_") && text[0] != '-' && text[0] != '_';
 }
 
+/* What libs3 can do; its other limits are those of requests. */
+static int check_v2(const struct s3_service *service, const struct s3_endpoint *endpoint, struct err *err) {
+    if (endpoint->path[0] != '\0')
+        return err_set(err, ERR_INVALID, "signature: \"v2\" cannot be used with the path '%s' of the endpoint",
+                       endpoint->path);
+    if (!endpoint->loopback && !service->plain_http) {
+        err_set(err, ERR_INVALID, "signature: \"v2\" does not verify who answers at '%s', not even with https://",
+                service->endpoint);
+        return err_hint(err, "use signature = \"v4\", or allow it with plain_http = true (--plain-http)");
+    }
+    if (service->ca_file)
+        return err_set(err, ERR_INVALID, "ca_file: signature \"v2\" verifies no certificate");
+    if (service->upload_limit > 0 || service->download_limit > 0)
+        return err_set(err, ERR_INVALID, "%s: signature \"v2\" has no limits",
+                       service->upload_limit > 0 ? "upload_limit" : "download_limit");
+    return 0;
+}
+
 static int check_endpoint(const struct s3_service *service, struct err *err) {
     struct s3_endpoint endpoint;
 
@@ -76,10 +94,7 @@ static int check_endpoint(const struct s3_service *service, struct err *err) {
     if (service->addressing == S3_ADDRESSING_HOST && endpoint.numeric)
         return err_set(err, ERR_INVALID, "addressing: \"host\" needs an endpoint with a name; '%s' is an address",
                        endpoint.host);
-    if (service->signature == S3_SIGNATURE_V2 && endpoint.path[0] != '\0')
-        return err_set(err, ERR_INVALID, "signature: \"v2\" cannot be used with the path '%s' of the endpoint",
-                       endpoint.path);
-    return 0;
+    return service->signature == S3_SIGNATURE_V2 ? check_v2(service, &endpoint, err) : 0;
 }
 
 static int check_fields(const struct s3_service *service, struct err *err) {
@@ -91,8 +106,6 @@ static int check_fields(const struct s3_service *service, struct err *err) {
     if (service->region && !is_token(service->region, REGION_MAX_LENGTH))
         return err_set(err, ERR_INVALID, "region: '%s' is not 1 to %d letters, digits, '-' and '_'", service->region,
                        REGION_MAX_LENGTH);
-    if (service->signature == S3_SIGNATURE_V2 && service->ca_file)
-        return err_set(err, ERR_INVALID, "ca_file: signature \"v2\" can only use the system's certificates");
     if (service->connections > S3_CONNECTIONS_MAX)
         return err_set(err, ERR_INVALID, "connections: %u is more than %d", service->connections, S3_CONNECTIONS_MAX);
     if (service->upload_limit > 0 && service->upload_limit < LIMIT_MIN)

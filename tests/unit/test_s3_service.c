@@ -270,7 +270,7 @@ static void checked(const struct s3_service *service, const char *because) {
 }
 
 static void settings_that_cannot_be_are_refused(void **state) {
-    static char url[] = "https://host", path[] = "https://host/path", name[] = "x", bad[] = "a/b", empty[] = "";
+    static char url[] = "https://host", name[] = "x", bad[] = "a/b", empty[] = "";
     (void)state;
 
     checked(&(struct s3_service){ .name = name }, "endpoint is missing");
@@ -280,9 +280,28 @@ static void settings_that_cannot_be_are_refused(void **state) {
     checked(&(struct s3_service){ .name = name, .endpoint = url, .connections = 65 }, "connections");
     checked(&(struct s3_service){ .name = name, .endpoint = url, .upload_limit = 10 }, "upload_limit");
     checked(&(struct s3_service){ .name = name, .endpoint = url, .download_limit = 10 }, "download_limit");
-    checked(&(struct s3_service){ .name = name, .endpoint = url, .ca_file = bad, .signature = S3_SIGNATURE_V2 },
-            "ca_file");
-    checked(&(struct s3_service){ .name = name, .endpoint = path, .signature = S3_SIGNATURE_V2 }, "signature");
+}
+
+static void v2_is_refused_what_libs3_cannot_do(void **state) {
+    static char near[] = "https://localhost", path[] = "https://localhost/path", far[] = "https://far.example";
+    static char name[] = "x", file[] = "/ca.pem";
+    struct s3_service service = { .name = name, .endpoint = near, .signature = S3_SIGNATURE_V2 };
+    struct err err = { 0 };
+    (void)state;
+
+    assert_int_equal(s3_service_check(&service, &err), 0);
+    service.ca_file = file;
+    checked(&service, "ca_file");
+    service.ca_file = NULL;
+    service.upload_limit = 1 << 20;
+    checked(&service, "upload_limit");
+    service.upload_limit = 0;
+    service.endpoint = path;
+    checked(&service, "signature");
+    service.endpoint = far;
+    checked(&service, "does not verify who answers at 'https://far.example'");
+    service.plain_http = true;
+    assert_int_equal(s3_service_check(&service, &err), 0);
 }
 
 static void the_region_is_what_the_host_says_unless_it_is_set(void **state) {
@@ -335,6 +354,7 @@ int main(void) {
         cmocka_unit_test(an_endpoint_is_taken_apart),
         cmocka_unit_test(plain_http_stays_on_this_machine_unless_allowed),
         cmocka_unit_test(settings_that_cannot_be_are_refused),
+        cmocka_unit_test(v2_is_refused_what_libs3_cannot_do),
         cmocka_unit_test(the_region_is_what_the_host_says_unless_it_is_set),
         cmocka_unit_test(a_copy_owns_its_strings),
     };

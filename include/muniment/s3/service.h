@@ -40,7 +40,8 @@ struct s3_service {
     char *ca_file;     /* PEM file of certificates to trust instead of the system's */
     enum s3_signature signature;
     enum s3_addressing addressing;
-    bool plain_http;         /* allows http:// to more than loopback */
+    bool plain_http;         /* allows http://, and signature V2, to more than loopback: nobody then
+                        proves to be the server */
     unsigned connections;    /* transfers at once */
     uint64_t upload_limit;   /* bytes a second, over all connections; 0: none */
     uint64_t download_limit; /* likewise */
