@@ -27,7 +27,7 @@ struct sending {
     char *host, *path, *url;
     char payload[2 * SHA256_SIZE + 1];
     char content_md5[32];
-    struct buffer scratch; /* an answer that nobody wants, but that may be an error */
+    struct buffer scratch; /* an answer that nobody wants; but it may be an error */
     struct buffer *to;
     size_t start; /* of the answer in `to` */
     struct s3_retry retry;
@@ -308,7 +308,8 @@ static enum step judge(struct sending *sending, struct s3_exchange *exchange, st
 
     if (exchange->status < 200 || exchange->status > 299)
         return refuse(sending, exchange, exchange->trouble.data, exchange->trouble.length, err);
-    if (sending->request->xml && s3_xml_error(to->data + sending->start, to->length - sending->start, code, message)) {
+    if ((sending->request->xml || !sending->request->to) &&
+        s3_xml_error(to->data + sending->start, to->length - sending->start, code, message)) {
         const enum step step = refuse(sending, exchange, to->data + sending->start, to->length - sending->start, err);
         to->length = sending->start;
         return step;

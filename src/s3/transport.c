@@ -16,6 +16,7 @@
 
 enum {
     CONNECT_TIMEOUT = 30,     /* seconds */
+    CONTINUE_FROM = 1048576,  /* a body larger than this waits for "100 Continue": it may be refused unsent */
     CONTINUE_TIMEOUT = 1000,  /* milliseconds to wait for "100 Continue" before a large body goes out anyway */
     BUFFER_SIZE = 262144,     /* of curl, one for each direction */
     TROUBLE_MAX = 16384,      /* bytes kept of an answer that is an error */
@@ -478,6 +479,9 @@ enum s3_outcome s3_exchange(struct s3_transport *transport, struct s3_exchange *
         return S3_USELESS;
     for (size_t i = 0; i < exchange->headers->count; i++)
         headers = append(headers, exchange->headers->items[i].name, exchange->headers->items[i].value);
+
+    if (exchange->length <= CONTINUE_FROM)
+        headers = mem_require(curl_slist_append(headers, "expect:"));
 
     /* What a call sets is gone with it; the connection stays. */
     curl_easy_reset(call.line->curl);

@@ -1,0 +1,493 @@
+/* What is tried again, what is not, and that neither ever tells a wrong success. Before a real server stands a proxy
+ * that fails as it is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../lib/fault_proxy.h"
+#include "../lib/rgw.h"
+#include "../lib/scratch.h"
+#include <muniment/util/clock.h>
+#include <muniment/util/memory.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct {
+    struct fault_proxy *proxy;
+    char *plain, *versioned;
+} world;
+
+static int make_world(void **state) {
+    (void)state;
+    if (!test_rgw_available())
+        return 0;
+    world.proxy = fault_proxy_start();
+    world.plain = test_rgw_bucket(TEST_BUCKET_PLAIN);
+    world.versioned = test_rgw_bucket(TEST_BUCKET_VERSIONED);
+    return 0;
+}
+
+static int drop_world(void **state) {
+    (void)state;
+    if (!test_rgw_available())
+        return 0;
+    fault_proxy_stop(world.proxy);
+    test_rgw_drop(world.plain);
+    test_rgw_drop(world.versioned);
+    return 0;
+}
+
+/* What the client says meanwhile, and a chance to do something between two tries. */
+struct heard {
+    _Atomic unsigned details, warnings;
+    void (*meanwhile)(void);
+};
+
+static void hear(void *context, enum log_level level, const char *line) {
+    struct heard *heard = context;
+
+    (void)line;
+    if (level == LOG_WARNING)
+        heard->warnings++;
+    if (level == LOG_DETAIL)
+        heard->details++;
+    if (heard->meanwhile && level == LOG_DETAIL)
+        heard->meanwhile();
+}
+
+struct fixture {
+    struct heard heard;
+    struct log log;
+    struct s3 *s3;
+};
+
+static struct s3 *open_client(const char *region, struct log *log) {
+    struct s3_service service = { 0 };
+    struct err err = { 0 };
+    struct s3 *s3 = NULL;
+
+    test_rgw_service(&service, fault_proxy_endpoint(world.proxy));
+    free(service.region);
+    service.region = mem_string(region);
+    assert_success(s3_open(&service, log, &s3, &err), &err);
+    s3_service_release(&service);
+    s3_set_retry_time(s3, 30);
+    return s3;
+}
+
+static int open_fixture(void **state) {
+    struct fixture *fixture = mem_zalloc(sizeof *fixture);
+
+    *state = fixture;
+    if (!test_rgw_available())
+        return 0;
+    fixture->log = (struct log){ .write = hear, .context = &fixture->heard };
+    fixture->s3 = open_client(NULL, &fixture->log);
+    fault_proxy_set(world.proxy, "");
+    return 0;
+}
+
+static int close_fixture(void **state) {
+    struct fixture *fixture = *state;
+    s3_close(fixture->s3);
+    free(fixture);
+    return 0;
+}
+
+static struct fixture *ready(void **state) {
+    if (!test_rgw_available())
+        skip();
+    return *state;
+}
+
+static const struct s3_get WHOLE = { .length = UINT64_MAX, .max = 8000000 };
+
+static void put(struct s3 *s3, const char *bucket, const char *key, const char *text) {
+    struct err err = { 0 };
+    assert_success(s3_put(s3, bucket, key, text, strlen(text), NULL, NULL, &err), &err);
+}
+
+static void expect_text(struct s3 *s3, const char *bucket, const char *key, const char *text) {
+    struct buffer out = { 0 };
+    struct err err = { 0 };
+
+    assert_success(s3_get(s3, bucket, key, &WHOLE, &out, NULL, &err), &err);
+    assert_string_equal(buffer_text(&out), text);
+    buffer_release(&out);
+}
+
+static void expect_words(const struct err *err, const char *const *words) {
+    for (; *words; words++)
+        if (!strstr(err->message, *words) && !strstr(err->hint, *words))
+            fail_msg("no '%s' in '%s' (%s)", *words, err->message, err->hint);
+}
+
+static unsigned long count(const char *kind) {
+    return fault_proxy_count(world.proxy, kind);
+}
+
+/* --- what passes -------------------------------------------------------------------------------------------------- */
+
+struct busy {
+    pthread_t thread;
+    struct s3 *s3;
+    char key[16];
+    struct err err;
+    int rc;
+};
+
+static void *put_busy(void *context) {
+    struct busy *busy = context;
+    busy->rc = s3_put(busy->s3, world.plain, busy->key, busy->key, strlen(busy->key), NULL, NULL, &busy->err);
+    return NULL;
+}
+
+static void a_busy_server_is_asked_again(void **state) {
+    static const char *const answers[] = { "code=503",
+                                           "code=503 after=1",
+                                           "code=500 error=InternalError",
+                                           "code=429 error=TooManyRequests",
+                                           "code=408 error=RequestTimeout",
+                                           "code=400 error=RequestTimeout",
+                                           "code=400 error=BadDigest",
+                                           "code=400 error=IncompleteBody",
+                                           "code=502 text=bad_gateway",
+                                           "code=504 text=<html>timeout</html>" };
+    enum { COUNT = sizeof answers / sizeof *answers };
+    const struct fixture *fixture = ready(state);
+    struct busy all[COUNT] = { 0 };
+    struct buffer rules = { 0 };
+
+    for (size_t i = 0; i < COUNT; i++)
+        buffer_printf(&rules, "status kind=put key=busy-%zu count=1 %s\n", i, answers[i]);
+    fault_proxy_set(world.proxy, buffer_text(&rules));
+    for (size_t i = 0; i < COUNT; i++) {
+        all[i].s3 = fixture->s3;
+        snprintf(all[i].key, sizeof all[i].key, "busy-%zu", i);
+        assert_int_equal(pthread_create(&all[i].thread, NULL, put_busy, &all[i]), 0);
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        pthread_join(all[i].thread, NULL);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_success(all[i].rc, &all[i].err);
+        expect_text(fixture->s3, world.plain, all[i].key, all[i].key);
+    }
+    assert_int_equal(count("put"), 2 * COUNT);
+    assert_int_equal(fixture->heard.details, COUNT);
+    assert_int_equal(fixture->heard.warnings, 0);
+    buffer_release(&rules);
+}
+
+static void every_kind_of_call_is_tried_again(void **state) {
+    const struct fixture *fixture = ready(state);
+    struct s3_info info = { 0 };
+    struct err err = { 0 };
+
+    put(fixture->s3, world.plain, "kinds", "text");
+    fault_proxy_set(world.proxy, "status kind=get count=1 code=503\nstatus kind=head count=1 code=503\n"
+                                 "status kind=delete count=1 code=503\n");
+    expect_text(fixture->s3, world.plain, "kinds", "text");
+    assert_success(s3_head(fixture->s3, world.plain, "kinds", NULL, &info, &err), &err);
+    s3_info_release(&info);
+    assert_success(s3_delete(fixture->s3, world.plain, "kinds", NULL, &err), &err);
+    assert_int_equal(count("get"), 2);
+    assert_int_equal(count("head"), 2);
+    assert_int_equal(count("delete"), 2);
+}
+
+static void retry_after_is_waited_for(void **state) {
+    const struct fixture *fixture = ready(state);
+    const double begin = clock_monotonic();
+
+    fault_proxy_set(world.proxy, "status kind=put count=1 code=503 after=1\n");
+    put(fixture->s3, world.plain, "later", "text");
+    assert_true(clock_monotonic() - begin >= 0.9);
+}
+
+static void an_error_in_a_good_answer_is_an_error(void **state) {
+    const struct fixture *fixture = ready(state);
+    struct err err = { 0 };
+
+    fault_proxy_set(world.proxy, "error-200 kind=put count=1\n");
+    put(fixture->s3, world.plain, "inside", "text");
+    assert_int_equal(count("put"), 2);
+    expect_text(fixture->s3, world.plain, "inside", "text");
+
+    s3_set_retry_time(fixture->s3, 0);
+    fault_proxy_set(world.proxy, "error-200 kind=put\n");
+    assert_failure(s3_put(fixture->s3, world.plain, "inside", "x", 1, NULL, NULL, &err), ERR_SYSTEM, &err);
+}
+
+/* --- connections that break --------------------------------------------------------------------------------------- */
+
+static char *much(size_t length) {
+    char *data = mem_alloc(length);
+    randombytes_buf_deterministic(data, length, (const unsigned char[32]){ 7 });
+    return data;
+}
+
+static void a_request_that_broke_off_is_sent_again(void **state) {
+    enum { LENGTH = 6000000 };
+    const struct fixture *fixture = ready(state);
+    char *data = much(LENGTH);
+    struct buffer out = { 0 };
+    struct err err = { 0 };
+
+    fault_proxy_set(world.proxy, "cut-request kind=put count=1\n");
+    assert_success(s3_put(fixture->s3, world.plain, "cut", data, LENGTH, NULL, NULL, &err), &err);
+    assert_int_equal(count("put"), 2);
+    assert_success(s3_get(fixture->s3, world.plain, "cut", &WHOLE, &out, NULL, &err), &err);
+    assert_int_equal(out.length, LENGTH);
+    assert_memory_equal(out.data, data, LENGTH);
+    buffer_release(&out);
+    free(data);
+}
+
+/* A second one would be a second version, which is billed. */
+static void a_put_that_arrived_is_not_sent_again(void **state) {
+    const struct fixture *fixture = ready(state);
+    struct s3_info info = { 0 };
+    struct buffer versions = { 0 };
+    struct err err = { 0 };
+
+    fault_proxy_set(world.proxy, "lost-answer kind=put count=1\n");
+    assert_success(s3_put(fixture->s3, world.versioned, "once", "text", 4, NULL, &info, &err), &err);
+    assert_int_equal(count("put"), 1);
+    assert_int_equal(count("head"), 1);
+    assert_int_equal(info.size, 4);
+    assert_non_null(info.version);
+    test_rgw_admin(&versions, "versions", world.versioned, "once", NULL);
+    assert_non_null(strstr(buffer_text(&versions), info.version));
+    assert_ptr_equal(strchr(buffer_text(&versions), '\n'), strrchr(buffer_text(&versions), '\n'));
+    buffer_release(&versions);
+    s3_info_release(&info);
+}
+
+static void a_put_that_did_not_arrive_is_sent_again(void **state) {
+    const struct fixture *fixture = ready(state);
+
+    put(fixture->s3, world.versioned, "twice", "older");
+    fault_proxy_set(world.proxy, "status kind=put count=1 code=500\n");
+    put(fixture->s3, world.versioned, "twice", "newer");
+    assert_int_equal(count("put"), 2);
+    assert_int_equal(count("head"), 1);
+    expect_text(fixture->s3, world.versioned, "twice", "newer");
+}
+
+static void a_read_that_broke_off_goes_on(void **state) {
+    enum { LENGTH = 3000000 };
+    const struct fixture *fixture = ready(state);
+    char *data = much(LENGTH);
+    struct buffer out = { 0 };
+    struct s3_info info = { 0 };
+    struct err err = { 0 };
+
+    assert_success(s3_put(fixture->s3, world.plain, "long", data, LENGTH, NULL, NULL, &err), &err);
+    fault_proxy_set(world.proxy, "cut-answer kind=get count=2\n");
+    buffer_put(&out, "before", 6);
+    assert_success(s3_get(fixture->s3, world.plain, "long", &WHOLE, &out, &info, &err), &err);
+    assert_int_equal(count("get"), 3);
+    assert_int_equal(out.length, 6 + LENGTH);
+    assert_memory_equal(out.data + 6, data, LENGTH);
+    assert_int_equal(info.size, LENGTH);
+    s3_info_release(&info);
+
+    const struct s3_get part = { .offset = 1000, .length = 2000000, .max = 2000000 };
+    fault_proxy_set(world.proxy, "cut-answer kind=get count=1\n");
+    buffer_clear(&out);
+    assert_success(s3_get(fixture->s3, world.plain, "long", &part, &out, &info, &err), &err);
+    assert_int_equal(out.length, 2000000);
+    assert_memory_equal(out.data, data + 1000, 2000000);
+    assert_int_equal(info.size, LENGTH);
+    s3_info_release(&info);
+    buffer_release(&out);
+    free(data);
+}
+
+static void overwrite(void) {
+    static char other[2000000];
+    struct s3 *s3 = test_rgw_client(NULL);
+    struct err err = { 0 };
+    assert_success(s3_put(s3, world.plain, "changing", other, sizeof other, NULL, NULL, &err), &err);
+    s3_close(s3);
+}
+
+static void two_objects_are_never_read_as_one(void **state) {
+    enum { LENGTH = 2000000 };
+    struct fixture *fixture = ready(state);
+    char *data = much(LENGTH);
+    struct buffer out = { 0 };
+    struct err err = { 0 };
+
+    assert_success(s3_put(fixture->s3, world.plain, "changing", data, LENGTH, NULL, NULL, &err), &err);
+    fault_proxy_set(world.proxy, "cut-answer kind=get count=1\n");
+    fixture->heard.meanwhile = overwrite;
+    assert_failure(s3_get(fixture->s3, world.plain, "changing", &WHOLE, &out, NULL, &err), ERR_CHANGED, &err);
+    assert_int_equal(out.length, 0);
+    buffer_release(&out);
+    free(data);
+}
+
+/* --- what is final ------------------------------------------------------------------------------------------------ */
+
+static void what_cannot_succeed_is_not_tried_again(void **state) {
+    static const struct {
+        const char *rule;
+        enum err_code code;
+        const char *words[4];
+    } cases[] = {
+        { "code=403 error=AccessDenied", ERR_DENIED, { "403 AccessDenied", "not allowed" } },
+        { "code=403 error=InvalidAccessKeyId", ERR_DENIED, { "InvalidAccessKeyId", "credentials" } },
+        { "code=403 error=SignatureDoesNotMatch", ERR_DENIED, { "SignatureDoesNotMatch", "secret key" } },
+        { "code=401 error=ExpiredToken", ERR_DENIED, { "401", "session token" } },
+        { "code=403 text=Transaction_cap_exceeded,_see_the_Caps_page",
+          ERR_DENIED,
+          { "403", "Transaction cap exceeded, see the Caps page", "cap" } },
+        { "code=400 error=AuthorizationHeaderMalformed", ERR_INVALID, { "400", "region" } },
+        { "code=404 error=NoSuchBucket", ERR_INVALID, { "NoSuchBucket", "bucket's name" } },
+        { "code=404 text=<html>nginx</html>", ERR_INVALID, { "404", "nginx", "endpoint" } },
+        { "code=400 error=MalformedXML", ERR_INVALID, { "MalformedXML" } },
+        { "code=412 error=PreconditionFailed", ERR_CHANGED, { "412" } },
+        { "code=501 error=NotImplemented", ERR_UNSUPPORTED, { "501", "NotImplemented" } },
+    };
+    const struct fixture *fixture = ready(state);
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err = { 0 };
+        char rules[128];
+        snprintf(rules, sizeof rules, "status kind=put %s\n", cases[i].rule);
+        fault_proxy_set(world.proxy, rules);
+        assert_int_equal(s3_put(fixture->s3, world.plain, "final", "x", 1, NULL, NULL, &err), -1);
+        if (err.code != cases[i].code)
+            fail_msg("%s: code %d: %s", cases[i].rule, (int)err.code, err.message);
+        expect_words(&err, cases[i].words);
+        expect_words(&err, (const char *const[]){ "put 'final'", world.plain, NULL });
+        assert_int_equal(count("put"), 1);
+    }
+    assert_int_equal(fixture->heard.details, 0);
+}
+
+static void a_wrong_region_is_named(void **state) {
+    (void)ready(state);
+    struct s3 *s3 = open_client("eu-nowhere-1", NULL);
+    struct err err = { 0 };
+
+    assert_int_equal(s3_put(s3, world.plain, "region", "x", 1, NULL, NULL, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    expect_words(&err, (const char *const[]){ "403", "region", "eu-nowhere-1", "us-east-1", NULL });
+    s3_close(s3);
+}
+
+static void a_redirect_is_told_but_not_followed(void **state) {
+    const struct fixture *fixture = ready(state);
+    struct err err = { 0 };
+    char rules[128];
+
+    put(fixture->s3, world.plain, "moved", "text");
+    snprintf(rules, sizeof rules, "redirect kind=get to=%s/%s/moved\n", test_rgw_endpoint(), world.plain);
+    fault_proxy_set(world.proxy, rules);
+    struct buffer out = { 0 };
+    assert_int_equal(s3_get(fixture->s3, world.plain, "moved", &WHOLE, &out, NULL, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    expect_words(&err, (const char *const[]){ "301", "elsewhere", test_rgw_endpoint(), NULL });
+    assert_int_equal(count("get"), 1);
+    assert_int_equal(out.length, 0);
+}
+
+/* --- an end to patience ------------------------------------------------------------------------------------------- */
+
+static void patience_ends(void **state) {
+    const struct fixture *fixture = ready(state);
+    struct err err = { 0 };
+
+    s3_set_retry_time(fixture->s3, 1);
+    fault_proxy_set(world.proxy, "status kind=put code=503\n");
+    assert_int_equal(s3_put(fixture->s3, world.plain, "never", "x", 1, NULL, NULL, &err), -1);
+    assert_int_equal(err.code, ERR_SYSTEM);
+    expect_words(&err, (const char *const[]){ "put 'never'", "gave up after", "503 SlowDown", NULL });
+    assert_true(count("put") >= 2);
+
+    /* What asks for more time than there is gets none. */
+    fault_proxy_set(world.proxy, "status kind=put code=503 after=3600\n");
+    assert_failure(s3_put(fixture->s3, world.plain, "never", "x", 1, NULL, NULL, &err), ERR_SYSTEM, &err);
+    assert_int_equal(count("put"), 1);
+}
+
+/* --- clocks ------------------------------------------------------------------------------------------------------- */
+
+/* Run by the test below, under a clock that is two hours off. */
+static int work_with_a_wrong_clock(void) {
+    struct heard heard = { 0 };
+    struct log log = { .write = hear, .context = &heard };
+    struct s3_service service = { .endpoint = getenv("TEST_ENDPOINT"), .credentials = getenv("TEST_CREDENTIALS") };
+    struct err err = { 0 };
+    struct s3 *s3 = NULL;
+    struct s3_info info = { 0 };
+    const char *bucket = getenv("TEST_BUCKET");
+
+    if (s3_open(&service, &log, &s3, &err) < 0)
+        return 2;
+    if (s3_head(s3, bucket, "clock", NULL, &info, &err) < 0 ||
+        s3_put(s3, bucket, "clock", "x", 1, NULL, NULL, &err) < 0)
+        return 3;
+    s3_info_release(&info);
+    s3_close(s3);
+    return heard.warnings == 1 ? 0 : 4;
+}
+
+static void a_wrong_clock_is_made_up_for(void **state) {
+    static const char *const offsets[] = { "-2h", "+2h" };
+    const struct fixture *fixture = ready(state);
+    char self[4096] = "";
+    int status;
+
+    if (access("/usr/bin/faketime", X_OK) != 0)
+        skip();
+    assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    put(fixture->s3, world.plain, "clock", "text");
+    for (size_t i = 0; i < 2; i++) {
+        const pid_t child = scratch_fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            setenv("TEST_ENDPOINT", test_rgw_endpoint(), 1);
+            setenv("TEST_CREDENTIALS", test_rgw_credentials(), 1);
+            setenv("TEST_BUCKET", world.plain, 1);
+            setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+            execl("/usr/bin/faketime", "faketime", "-m", "-f", offsets[i], self, "wrong-clock", (char *)NULL);
+            _exit(9);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+}
+
+int main(int count_of_arguments, char **arguments) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_busy_server_is_asked_again, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(every_kind_of_call_is_tried_again, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(retry_after_is_waited_for, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(an_error_in_a_good_answer_is_an_error, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(a_request_that_broke_off_is_sent_again, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(a_put_that_arrived_is_not_sent_again, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(a_put_that_did_not_arrive_is_sent_again, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(a_read_that_broke_off_goes_on, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(two_objects_are_never_read_as_one, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(what_cannot_succeed_is_not_tried_again, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(a_wrong_region_is_named, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(a_redirect_is_told_but_not_followed, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(patience_ends, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(a_wrong_clock_is_made_up_for, open_fixture, close_fixture),
+    };
+    if (count_of_arguments > 1 && strcmp(arguments[1], "wrong-clock") == 0)
+        return work_with_a_wrong_clock();
+    return cmocka_run_group_tests(tests, make_world, drop_world);
+}
