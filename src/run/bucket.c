@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DAY = 86400, PATIENCE = 10 /* seconds */ };
+enum { DAY = 86400, PATIENCE = 5 /* seconds */ };
 
 int bucket_describe(const char *address, const struct s3_services *services, struct log *log, struct s3_bucket *bucket,
                     struct err *err) {
