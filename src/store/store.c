@@ -1,4 +1,5 @@
 #include "store_internal.h"
+#include <muniment/util/clock.h>
 #include <string.h>
 
 static bool is_name_byte(char byte) {
@@ -49,6 +50,11 @@ bool store_locks(const struct store *store) {
     return store->lock != S3_LOCK_NONE && store->ops->lock_until != NULL;
 }
 
+/* A date that is over locks nothing, and servers refuse it: a mirror that was away for weeks gets such objects. */
+static int64_t lock_date(const struct store *store, int64_t until) {
+    return store_locks(store) && until > clock_now() ? until : 0;
+}
+
 int store_put(struct store *store, const char *name, const void *data, size_t length, struct err *err) {
     return store_put_locked(store, name, data, length, 0, err);
 }
@@ -57,7 +63,7 @@ int store_put_locked(struct store *store, const char *name, const void *data, si
                      struct err *err) {
     if (check_name(name, err) < 0)
         return -1;
-    return store->ops->put(store, name, data, length, store_locks(store) ? until : 0, err);
+    return store->ops->put(store, name, data, length, lock_date(store, until), err);
 }
 
 int store_upload_begin(struct store *store, struct store_upload **upload, struct err *err) {
@@ -69,7 +75,7 @@ int store_upload_write(struct store_upload *upload, const void *data, size_t len
 }
 
 void store_upload_lock(struct store_upload *upload, int64_t until) {
-    upload->lock_until = store_locks(upload->store) ? until : 0;
+    upload->lock_until = lock_date(upload->store, until);
 }
 
 void store_upload_hashed(struct store_upload *upload, const uint8_t sha256[32]) {
@@ -139,7 +145,7 @@ int store_list_kept(struct store *store, const char *prefix, store_each_kept *ea
 int store_lock_until(struct store *store, const char *name, int64_t until, struct err *err) {
     if (check_name(name, err) < 0)
         return -1;
-    return store_locks(store) ? store->ops->lock_until(store, name, until, err) : 0;
+    return lock_date(store, until) != 0 ? store->ops->lock_until(store, name, until, err) : 0;
 }
 
 int store_remove(struct store *store, const char *name, struct store_removal *removal, struct err *err) {
