@@ -249,8 +249,13 @@ int s3_head(struct s3 *s3, const char *bucket, const char *key, const char *vers
     if (version)
         s3_headers_add(&request.query, "versionId", version);
     rc = s3_send(s3, &request, &answer, NULL, NULL, err);
-    if (rc == 0 && (rc = s3_info_from_answer(&answer, info, err)) < 0)
-        err_wrap(err, "look at %s", s3_name(name, s3, bucket, key));
+    if (rc == 0) {
+        rc = s3_headers_find(&answer.headers, "content-length")
+                 ? s3_info_from_answer(&answer, info, err)
+                 : err_set(err, ERR_CORRUPT, "the answer does not say how long the object is");
+        if (rc < 0)
+            err_wrap(err, "look at %s", s3_name(name, s3, bucket, key));
+    }
     s3_answer_release(&answer);
     s3_request_release(&request);
     return rc;

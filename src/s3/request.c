@@ -40,7 +40,7 @@ struct sending {
     /* A read that goes on where it broke off. */
     uint64_t done;
     char etag[S3_ETAG_MAX + 2];
-    uint64_t total; /* bytes that there will be in `to` */
+    uint64_t total; /* bytes that there will be in `to`, as an answer said; UINT64_MAX: it did not say */
     bool known;     /* etag and total are those of the first answer */
 };
 
@@ -314,7 +314,8 @@ static enum step judge(struct sending *sending, struct s3_exchange *exchange, st
         to->length = sending->start;
         return step;
     }
-    if (sending->known && sending->total != UINT64_MAX && sending->done + exchange->received != sending->total) {
+    if (sending->request->resume && sending->total != UINT64_MAX &&
+        sending->done + exchange->received != sending->total) {
         err_set(err, ERR_CORRUPT, "the answer has %llu bytes instead of the %llu that it announced",
                 (unsigned long long)(sending->done + exchange->received), (unsigned long long)sending->total);
         return STEP_FINAL;

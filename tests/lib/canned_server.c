@@ -43,10 +43,13 @@ static void serve(struct canned_server *server, int connection) {
     const char *body = *server->bodies;
     if (server->bodies[1])
         server->bodies++;
-    buffer_printf(&answer,
-                  "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nConnection: close\r\n"
-                  "Content-Length: %zu\r\n\r\n%s",
-                  strlen(body), body);
+    if (strncmp(body, "HTTP/", 5) == 0)
+        buffer_put(&answer, body, strlen(body));
+    else
+        buffer_printf(&answer,
+                      "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nConnection: close\r\n"
+                      "Content-Length: %zu\r\n\r\n%s",
+                      strlen(body), body);
     for (size_t at = 0; at < answer.length;) {
         const ssize_t sent = send(connection, answer.data + at, answer.length - at, MSG_NOSIGNAL);
         if (sent <= 0)

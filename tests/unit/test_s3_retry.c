@@ -421,6 +421,63 @@ static void patience_ends(void **state) {
     assert_int_equal(count("put"), 1);
 }
 
+/* --- connections -------------------------------------------------------------------------------------------------- */
+
+static void connections_are_used_again_but_not_for_another_try(void **state) {
+    const struct fixture *fixture = ready(state);
+
+    for (int i = 0; i < 4; i++)
+        put(fixture->s3, world.plain, "reuse", "text");
+    expect_text(fixture->s3, world.plain, "reuse", "text");
+    fault_proxy_set(world.proxy, "");
+    for (int i = 0; i < 4; i++)
+        put(fixture->s3, world.plain, "reuse", "text");
+    assert_true(count("connections") <= 1); /* the one that counts */
+
+    fault_proxy_set(world.proxy, "status kind=put count=1 code=503\n");
+    put(fixture->s3, world.plain, "reuse", "text");
+    assert_true(count("connections") >= 2);
+}
+
+static void what_was_changed_on_the_way_is_sent_again(void **state) {
+    const struct fixture *fixture = ready(state);
+
+    fault_proxy_set(world.proxy, "corrupt-request kind=put count=1\n");
+    put(fixture->s3, world.plain, "changed", "what was meant");
+    assert_int_equal(count("put"), 2);
+    expect_text(fixture->s3, world.plain, "changed", "what was meant");
+}
+
+static void a_certificate_must_be_trusted(void **state) {
+    (void)ready(state);
+    struct fault_proxy *proxy = fault_proxy_start_tls();
+    struct s3_service service = { 0 };
+    struct err err = { 0 };
+    struct s3 *s3 = NULL;
+
+    test_rgw_service(&service, fault_proxy_endpoint(proxy));
+    assert_success(s3_open(&service, NULL, &s3, &err), &err);
+    assert_int_equal(s3_put(s3, world.plain, "secret", "text", 4, NULL, NULL, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    expect_words(&err, (const char *const[]){ "ertificate", "ca_file", NULL });
+    s3_close(s3);
+
+    free(service.ca_file);
+    service.ca_file = fault_proxy_ca_file(proxy);
+    assert_success(s3_open(&service, NULL, &s3, &err), &err);
+    put(s3, world.plain, "secret", "text");
+    expect_text(s3, world.plain, "secret", "text");
+    s3_close(s3);
+
+    free(service.ca_file);
+    service.ca_file = mem_string("/nowhere/ca.pem");
+    assert_success(s3_open(&service, NULL, &s3, &err), &err);
+    assert_failure(s3_put(s3, world.plain, "secret", "text", 4, NULL, NULL, &err), ERR_INVALID, &err);
+    s3_close(s3);
+    s3_service_release(&service);
+    fault_proxy_stop(proxy);
+}
+
 /* --- clocks ------------------------------------------------------------------------------------------------------- */
 
 /* Run by the test below, under a clock that is two hours off. */
@@ -485,6 +542,10 @@ int main(int count_of_arguments, char **arguments) {
         cmocka_unit_test_setup_teardown(a_wrong_region_is_named, open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(a_redirect_is_told_but_not_followed, open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(patience_ends, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(connections_are_used_again_but_not_for_another_try, open_fixture,
+                                        close_fixture),
+        cmocka_unit_test_setup_teardown(what_was_changed_on_the_way_is_sent_again, open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(a_certificate_must_be_trusted, open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(a_wrong_clock_is_made_up_for, open_fixture, close_fixture),
     };
     if (count_of_arguments > 1 && strcmp(arguments[1], "wrong-clock") == 0)
