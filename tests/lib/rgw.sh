@@ -113,6 +113,7 @@ rgw_user() {
 # Ends the servers once their owner is gone; ends itself once they are.
 rgw_watch() {
     local owner=$1 folder=$2
+    echo $$ >"$folder/run/watch"
     echo ready
     exec >/dev/null
     while kill -0 "$owner" 2>/dev/null; do
@@ -164,7 +165,9 @@ rgw_stop() {
         done
         rm -f "$file"
     done
-    rm -f "$folder.start.log"
+    pid=$(cat "$folder/run/watch" 2>/dev/null)
+    [ -z "$pid" ] || [ "$pid" = $$ ] || kill "$pid" 2>/dev/null
+    rm -f "$folder.start.log" "$folder/run/watch"
 }
 
 if [ "${BASH_SOURCE[0]}" != "$0" ]; then

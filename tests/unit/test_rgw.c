@@ -9,7 +9,7 @@
 #include "../lib/rgw.h"
 #include "../lib/scratch.h"
 #include "../lib/script.h"
-#include <muniment/util/file.h>
+#include <dirent.h>
 #include <muniment/util/memory.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,35 +39,64 @@ static void buckets_keep_versions_where_they_should(void **state) {
     }
 }
 
-static bool is_alive(const char *folder) {
-    char *path = mem_format("%s/run/client.rgw.pid", folder);
-    struct buffer text = { 0 };
-    struct err err = { 0 };
-    bool alive = file_read(path, 64, &text, &err) == 0 && kill((pid_t)atol(buffer_text(&text)), 0) == 0;
-    buffer_release(&text);
-    free(path);
-    return alive;
+/* The processes that name this folder in their command line: servers and their watch. */
+static size_t alive(const char *folder) {
+    size_t count = 0;
+    DIR *processes = opendir("/proc");
+    assert_non_null(processes);
+    for (struct dirent *item; (item = readdir(processes)) != NULL;) {
+        char *path = mem_format("/proc/%s/cmdline", item->d_name), command[4096];
+        FILE *file = atol(item->d_name) > 0 ? fopen(path, "re") : NULL;
+        if (file != NULL) {
+            size_t length = fread(command, 1, sizeof command, file);
+            count += memmem(command, length, folder, strlen(folder)) != NULL;
+            fclose(file);
+        }
+        free(path);
+    }
+    closedir(processes);
+    return count;
 }
 
-static void servers_end_when_their_owner_is_gone(void **state) {
+static void expect_nothing_left(const char *folder) {
+    for (int i = 0; i < 600 && alive(folder) > 0; i++)
+        usleep(50000);
+    assert_int_equal(alive(folder), 0);
+}
+
+static void start(const char *folder, pid_t owner) {
+    char text[32];
+    snprintf(text, sizeof text, "RGW_OWNER=%ld", (long)owner);
+    script_run("lib/rgw.sh", (const char *const[]){ "start", folder, NULL }, (const char *const[]){ text, NULL }, NULL);
+    assert_true(alive(folder) >= 4); /* a monitor, a daemon, the gateway, the watch */
+}
+
+static void nothing_is_left_after_a_stop(void **state) {
     (void)state;
     if (!test_rgw_available())
         skip();
-    char *scratch = scratch_make(), *folder = mem_format("%s/rgw", scratch), owner[32];
-    pid_t child = fork();
+    char *scratch = scratch_make(), *folder = mem_format("%s/rgw", scratch);
+    start(folder, getpid());
+    script_run("lib/rgw.sh", (const char *const[]){ "stop", folder, NULL }, NULL, NULL);
+    expect_nothing_left(folder);
+    free(folder);
+    scratch_remove(scratch);
+}
+
+static void nothing_is_left_when_the_owner_is_killed(void **state) {
+    (void)state;
+    if (!test_rgw_available())
+        skip();
+    char *scratch = scratch_make(), *folder = mem_format("%s/rgw", scratch);
+    pid_t child = scratch_fork();
     if (child == 0) {
         pause();
         _exit(0);
     }
-    snprintf(owner, sizeof owner, "RGW_OWNER=%ld", (long)child);
-    script_run("lib/rgw.sh", (const char *const[]){ "start", folder, NULL }, (const char *const[]){ owner, NULL },
-               NULL);
-    assert_true(is_alive(folder));
+    start(folder, child);
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(waitpid(child, NULL, 0), child);
-    for (int i = 0; i < 600 && is_alive(folder); i++)
-        usleep(50000);
-    assert_false(is_alive(folder));
+    expect_nothing_left(folder);
     free(folder);
     scratch_remove(scratch);
 }
@@ -75,7 +104,8 @@ static void servers_end_when_their_owner_is_gone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buckets_keep_versions_where_they_should),
-        cmocka_unit_test(servers_end_when_their_owner_is_gone),
+        cmocka_unit_test(nothing_is_left_after_a_stop),
+        cmocka_unit_test(nothing_is_left_when_the_owner_is_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
