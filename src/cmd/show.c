@@ -1,4 +1,5 @@
 #include "invocation_internal.h"
+#include <muniment/snapshot/capture.h>
 #include <muniment/util/clock.h>
 #include <stdlib.h>
 
@@ -59,6 +60,7 @@ static void report(struct invocation *invocation, const struct opened_set *set, 
     struct output *output = invocation->output;
     int64_t now = clock_now();
     char id[9], when[FORM_TEXT], tiers[FORM_TEXT], deadline[FORM_TEXT], bytes[FORM_TEXT], stored[FORM_TEXT];
+    char span[CLOCK_TEXT];
     output_text(output, "snapshot  %s@%s (%s)\n", set_title(set), head_short_name(head->name, id), head->name);
     output_text(output, "captured  %s on %s by muniment %s\n", form_when(when, head->started, now), head->hostname,
                 head->tool);
@@ -68,6 +70,10 @@ static void report(struct invocation *invocation, const struct opened_set *set, 
     output_text(output, "tiers     %s, when it was made\n", form_tiers(tiers, head->tiers));
     output_text(output, "gone by   %s\n",
                 head->deadline == 0 ? "no max_age" : form_when(deadline, head->deadline, now));
+    int64_t from = 0, until = 0;
+    if (capture_window(head, &from, &until))
+        output_text(output, "window    %s from the databases' beginning to the buckets' end\n",
+                    clock_format_span(span, until - from));
     for (size_t i = 0; i < head->source_count; i++)
         show_source(output, &head->sources[i]);
 

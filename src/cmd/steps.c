@@ -65,6 +65,9 @@ void json_head_facts(struct output *output, const struct head *head) {
     json_text(output, "host", head->hostname);
     json_count(output, "bytes", head_bytes(head));
     json_count(output, "stored_bytes", head_stored_bytes(head));
+    int64_t from = 0, until = 0;
+    if (capture_window(head, &from, &until))
+        json_number(output, "window_seconds", until - from);
 }
 
 void json_head(struct output *output, const struct head *head) {

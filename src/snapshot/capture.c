@@ -1,4 +1,5 @@
 #include "capture_internal.h"
+#include <limits.h>
 #include <muniment/repo/journal.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/file.h>
@@ -120,18 +121,37 @@ static int begin_session(struct capture *capture, struct err *err) {
     return 0;
 }
 
+static int capture_one(struct capture *capture, size_t at, struct err *err) {
+    struct head_source *described = &capture->head->sources[at];
+    if (described->outcome == OUTCOME_FAILED)
+        return 0; /* its preflight said so */
+    return capture_source(capture->repo, capture->depot, capture->options, &capture->options->sources[at], described,
+                          &capture->captured[at], err);
+}
+
+/* The next higher order of a source's kind than `after`; INT_MAX when there is none. */
+static int next_order(const struct capture_options *options, int after) {
+    int next = INT_MAX;
+    for (size_t i = 0; i < options->source_count; i++) {
+        const int order = options->sources[i].kind->order;
+        if (order > after && order < next)
+            next = order;
+    }
+    return next;
+}
+
+/* By the order of their kinds, and of one kind as they were configured; the head keeps the configured order. */
 static int capture_sources(struct capture *capture, struct err *err) {
+    const struct capture_options *options = capture->options;
     struct head *head = capture->head;
     size_t whole = 0, kept = 0;
+    for (int order = INT_MIN; (order = next_order(options, order)) != INT_MAX;)
+        for (size_t i = 0; i < options->source_count; i++)
+            if (options->sources[i].kind->order == order && capture_one(capture, i, err) < 0)
+                return -1;
     for (size_t i = 0; i < head->source_count; i++) {
-        struct head_source *described = &head->sources[i];
-        if (described->outcome == OUTCOME_FAILED)
-            continue; /* its preflight said so */
-        if (capture_source(capture->repo, capture->depot, capture->options, &capture->options->sources[i], described,
-                           &capture->captured[i], err) < 0)
-            return -1;
-        whole += described->outcome == OUTCOME_COMPLETE;
-        kept += described->outcome != OUTCOME_FAILED;
+        whole += head->sources[i].outcome == OUTCOME_COMPLETE;
+        kept += head->sources[i].outcome != OUTCOME_FAILED;
     }
     if (kept == 0) {
         const struct head_source *first = &head->sources[0];
@@ -256,6 +276,14 @@ static int commit(struct capture *capture, double began, struct err *err) {
     return 0;
 }
 
+static void tell_window(const struct capture *capture) {
+    char span[CLOCK_TEXT];
+    int64_t from, until;
+    if (capture_window(capture->head, &from, &until))
+        log_info(capture->repo->log, "from the beginning of the databases to the end of the buckets: %s",
+                 clock_format_span(span, until - from));
+}
+
 static void release(struct capture *capture) {
     for (size_t i = 0; i < capture->options->source_count; i++)
         capture_source_forget(capture->captured[i]);
@@ -286,6 +314,8 @@ int capture_run(struct repo *repo, const struct capture_options *options, struct
     if (capture_sources(&capture, err) < 0)
         goto refused;
     result = commit(&capture, began, err);
+    if (result == 0)
+        tell_window(&capture);
     goto out;
 
 refused:

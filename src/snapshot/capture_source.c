@@ -19,7 +19,8 @@ struct passage {
     struct head_source *described;
     struct pipeline *pipeline;
     struct cache_reader *remembered;
-    bool keepable;   /* the path asked for last may be kept */
+    const struct entry *found; /* what was asked for last, if it may be kept */
+    const struct extents *found_extents;
     size_t troubles; /* those that are not named included */
 };
 
@@ -43,7 +44,7 @@ static int sink_discard(void *context, struct err *err) {
 
 static const struct entry *sink_previous(void *context, const char *path) {
     struct passage *passage = context;
-    passage->keepable = false;
+    passage->found = NULL;
     if (!passage->remembered)
         return NULL;
     const struct extents *extents = NULL;
@@ -53,23 +54,51 @@ static const struct entry *sink_previous(void *context, const char *path) {
     if (!entry || (entry->flags & (ENTRY_INCOMPLETE | ENTRY_CHANGED)) != 0 ||
         !depot_has_extents(passage->depot, extents))
         return NULL;
-    passage->keepable = true;
+    passage->found = entry;
+    passage->found_extents = extents;
     return entry;
 }
 
 static int sink_keep(void *context, const struct entry *entry, struct err *err) {
     struct passage *passage = context;
-    const struct extents *extents = NULL;
-    const struct entry *previous =
-        passage->keepable ? cache_reader_find(passage->remembered, entry->path, &extents) : NULL;
-    if (!previous)
+    const struct entry *previous = passage->found;
+    if (!previous || strcmp(previous->path, entry->path) != 0)
         return err_set(err, ERR_SOURCE, "'%s' cannot be kept: it was not in the last snapshot", entry->path);
 
     struct entry kept = *entry;
     kept.content = previous->content;
     kept.chunks = previous->chunks;
     memcpy(kept.digest, previous->digest, sizeof kept.digest);
-    return pipeline_keep(passage->pipeline, &kept, extents, err);
+    return pipeline_keep(passage->pipeline, &kept, passage->found_extents, err);
+}
+
+/* What was held, between previous() and its turn. */
+struct held {
+    struct entry entry;
+    struct extents extents;
+};
+
+static void *sink_hold(void *context) {
+    struct passage *passage = context;
+    struct held *held = mem_zalloc(sizeof *held);
+    entry_copy(&held->entry, passage->found);
+    extents_append(&held->extents, passage->found_extents);
+    return held;
+}
+
+static void sink_drop_held(void *context, void *memory) {
+    struct held *held = memory;
+    (void)context;
+    entry_release(&held->entry);
+    extents_release(&held->extents);
+    free(held);
+}
+
+static int sink_keep_held(void *context, void *memory, struct err *err) {
+    const struct held *held = memory;
+    const int result = pipeline_keep(((struct passage *)context)->pipeline, &held->entry, &held->extents, err);
+    sink_drop_held(context, memory);
+    return result;
 }
 
 static void add_trouble(struct head_source *described, char *text) {
@@ -130,6 +159,9 @@ static int run_source(struct passage *passage, const struct source *source, stru
         .discard = sink_discard,
         .previous = sink_previous,
         .keep = sink_keep,
+        .hold = sink_hold,
+        .keep_held = sink_keep_held,
+        .drop_held = sink_drop_held,
         .trouble = sink_trouble,
         .fact = sink_fact,
         .unit = sink_unit,

@@ -3,154 +3,63 @@
 #include <errno.h>
 #include <muniment/source/place.h>
 #include <muniment/util/file.h>
-#include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
-#include <muniment/util/sha256.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/*
- * Entries and chunks of one source on their way to the disk. The fetch asks for extents ahead of what is being written;
- * the entries these belong to wait in a queue, in the same order.
- */
-struct unpacking {
+struct folder_restore {
     struct repo *repo;
-    const struct restore_options *options;
     const struct selection *selection;
     struct restore_result *result;
-    struct tree_reader *tree;
     struct place *place;
-    struct fetch *fetch;
-
-    struct entry *queue; /* entries read from the tree and not yet begun: [first, count) */
-    size_t first, count, capacity;
-    struct extents pending; /* of the entry read last: what the fetch has not taken yet */
-    size_t pending_at;
-    bool tree_ended;
 };
 
-static void push(struct unpacking *unpacking, const struct entry *entry) {
-    /* The fetch is always ahead, so the queue is rarely empty: its front is given back once it is the larger part. */
-    if (unpacking->first > unpacking->count / 2) {
-        unpacking->count -= unpacking->first;
-        memmove(unpacking->queue, unpacking->queue + unpacking->first, unpacking->count * sizeof *unpacking->queue);
-        unpacking->first = 0;
-    }
-    unpacking->queue = mem_grow(unpacking->queue, &unpacking->capacity, unpacking->count + 1, sizeof *unpacking->queue);
-    entry_copy(&unpacking->queue[unpacking->count++], entry);
+static bool wants(void *context, const struct entry *entry) {
+    return selection_has(((struct folder_restore *)context)->selection, entry->path);
 }
 
-/* Reads the tree until an entry with content comes. */
-static int next_content_extent(void *context, struct extent *extent, struct err *err) {
-    struct unpacking *unpacking = context;
-    while (unpacking->pending_at == unpacking->pending.count) {
-        const struct entry *entry;
-        const struct extents *extents;
-        int result = unpacking->tree_ended ? 0 : tree_next(unpacking->tree, &entry, &extents, err);
-        if (result < 0)
-            return -1;
-        if (result == 0) {
-            unpacking->tree_ended = true;
-            return 0;
-        }
-        if (!selection_has(unpacking->selection, entry->path))
-            continue;
-        push(unpacking, entry);
-        extents_clear(&unpacking->pending);
-        unpacking->pending_at = 0;
-        extents_append(&unpacking->pending, extents);
-    }
-    *extent = unpacking->pending.items[unpacking->pending_at++];
-    return 1;
-}
-
-static int place_chunks(struct unpacking *unpacking, const struct entry *entry, struct fetched *chunk, bool *have_chunk,
-                        struct content_check *check, struct err *err) {
-    for (uint64_t placed = 0; placed < entry->chunks; placed += chunk->count) {
-        if (!*have_chunk) {
-            int result = fetch_next(unpacking->fetch, entry->chunks - placed, chunk, err);
-            if (result < 0)
-                return -1;
-            if (result == 0)
-                return err_set(err, ERR_CORRUPT, "its content ends early");
-        }
-        *have_chunk = false;
-        if (interrupt_check(err) < 0 || place_data(unpacking->place, chunk->data, chunk->length, err) < 0)
-            return -1;
-        content_check_chunk(check, chunk);
-        unpacking->result->bytes += chunk->length;
-        if (unpacking->options->progress)
-            unpacking->options->progress->done += chunk->length;
-    }
+/* A bucket may hold objects that no folder can hold side by side ("a" and "a/b"). The first one stands; the other is
+ * named, counted, and passed over. */
+static int begin(void *context, const struct entry *entry, bool *skip, struct err *err) {
+    struct folder_restore *restore = context;
+    if (place_begin(restore->place, entry, err) == 0)
+        return 0;
+    if (entry->type != ENTRY_OBJECT || (err->code != ERR_EXISTS && err->code != ERR_INVALID))
+        return -1;
+    log_warning(restore->repo->log, "object '%s' is not restored: %s", entry->path, err->message);
+    err_clear(err);
+    restore->result->incomplete++;
+    *skip = true;
     return 0;
 }
 
-/* A chunk that was fetched to learn which entries there are waits in `chunk` for its entry. */
-static int place_entry(struct unpacking *unpacking, const struct entry *entry, struct fetched *chunk, bool *have_chunk,
-                       struct content_check *check, struct err *err) {
-    content_check_begin(check);
-    if (interrupt_check(err) < 0 || place_begin(unpacking->place, entry, err) < 0 ||
-        place_chunks(unpacking, entry, chunk, have_chunk, check, err) < 0 || content_check_end(check, entry, err) < 0 ||
-        place_end(unpacking->place, err) < 0)
-        return err_wrap(err, "'%s'", entry->path);
-    restore_note_flags(unpacking->repo, entry, unpacking->result);
-    unpacking->result->entries++;
-    if (unpacking->options->progress)
-        unpacking->options->progress->items++;
-    return 0;
+static int put(void *context, const void *data, size_t length, struct err *err) {
+    return place_data(((struct folder_restore *)context)->place, data, length, err);
 }
 
-static int unpack(struct unpacking *unpacking, struct err *err) {
-    struct content_check check = { 0 };
-    struct fetched chunk;
-    bool have_chunk = false, ended = false;
-    int result = 0;
-    while (result == 0) {
-        if (unpacking->first == unpacking->count) {
-            if (ended)
-                break;
-            int fetched = have_chunk ? 1 : fetch_next(unpacking->fetch, 1, &chunk, err);
-            if (fetched < 0)
-                result = -1;
-            have_chunk = fetched == 1;
-            ended = fetched == 0;
-            continue;
-        }
-        /* Taken out first: fetching its chunks may read further entries, and move the queue. */
-        struct entry entry = unpacking->queue[unpacking->first++];
-        result = place_entry(unpacking, &entry, &chunk, &have_chunk, &check, err);
-        entry_release(&entry);
-    }
-    sha256_free(check.digest);
-    return result;
+static int end(void *context, struct err *err) {
+    return place_end(((struct folder_restore *)context)->place, err);
 }
 
 static int unpack_source(struct repo *repo, struct index *index, const struct head_source *source,
                          const struct restore_options *options, const struct selection *selection, const char *folder,
                          struct restore_result *result, struct err *err) {
-    struct unpacking unpacking = { .repo = repo, .options = options, .selection = selection, .result = result };
+    struct folder_restore restore = { .repo = repo, .selection = selection, .result = result };
+    const struct entries_sink sink = { .context = &restore, .wants = wants, .begin = begin, .data = put, .end = end };
     char *below = mem_format("%s/%s", folder, source->name);
     int outcome = -1;
 
-    if (file_make_folders(below, 0700, err) < 0 || tree_open(repo, index, source, &unpacking.tree, err) < 0 ||
-        place_open(below, options->overwrite, &unpacking.place, err) < 0)
+    if (file_make_folders(below, 0700, err) < 0 || place_open(below, options->overwrite, &restore.place, err) < 0)
         goto out;
-    place_set_log(unpacking.place, repo->log);
-    unpacking.fetch = fetch_new(repo, index, options->workers, next_content_extent, &unpacking);
-    if (unpack(&unpacking, err) < 0)
+    place_set_log(restore.place, repo->log);
+    if (restore_entries(repo, index, source, options, &sink, result, err) < 0)
         goto out;
-    struct place *place = unpacking.place;
-    unpacking.place = NULL;
+    struct place *place = restore.place;
+    restore.place = NULL;
     outcome = place_close(place, options->sync, err);
 out:
-    place_abort(unpacking.place);
-    fetch_free(unpacking.fetch);
-    tree_close(unpacking.tree);
-    for (; unpacking.first < unpacking.count; unpacking.first++)
-        entry_release(&unpacking.queue[unpacking.first]);
-    free(unpacking.queue);
-    extents_release(&unpacking.pending);
+    place_abort(restore.place);
     free(below);
     return outcome < 0 ? err_wrap(err, "restore source '%s'", source->name) : 0;
 }

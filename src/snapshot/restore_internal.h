@@ -54,6 +54,21 @@ void content_check_begin(struct content_check *check);
 void content_check_chunk(struct content_check *check, const struct fetched *chunk);
 int content_check_end(struct content_check *check, const struct entry *entry, struct err *err) MUST_CHECK;
 
+/* Entries with their contents, in order. All take `context` first. */
+struct entries_sink {
+    void *context;
+    bool (*wants)(void *context, const struct entry *entry); /* asked for each, in order, ahead of begin() */
+    int (*begin)(void *context, const struct entry *entry, bool *skip,
+                 struct err *err); /* skip: neither data nor end */
+    int (*data)(void *context, const void *data, size_t length, struct err *err);
+    int (*end)(void *context, struct err *err); /* after its length and digest proved right */
+};
+
+/* Hands the wanted entries of a source on; counts those that were not skipped. */
+int restore_entries(struct repo *repo, struct index *index, const struct head_source *source,
+                    const struct restore_options *options, const struct entries_sink *sink,
+                    struct restore_result *result, struct err *err) MUST_CHECK;
+
 /* Names an entry that was cut or changing when it was captured, and counts it. */
 void restore_note_flags(struct repo *repo, const struct entry *entry, struct restore_result *result);
 

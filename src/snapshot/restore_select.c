@@ -73,7 +73,8 @@ int selection_make(struct repo *repo, struct index *index, const struct head_sou
             continue;
         selection->entries++;
         selection->bytes += entry->content;
-        add_folders_above(selection, entry->path);
+        if (entry->type != ENTRY_OBJECT) /* keys have no folders above them, only keys that look like these */
+            add_folders_above(selection, entry->path);
         if (entry->type == ENTRY_HARDLINK && !restore_wants(options, entry->target)) {
             add_extra(selection, entry->target, strlen(entry->target));
             add_folders_above(selection, entry->target);

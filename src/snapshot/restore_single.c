@@ -25,7 +25,8 @@ static void take(struct found *found, const struct head_source *source, const st
 }
 
 static bool has_content(const struct entry *entry) {
-    return entry->type == ENTRY_FILE || entry->type == ENTRY_STREAM || entry->type == ENTRY_HARDLINK;
+    return entry->type == ENTRY_FILE || entry->type == ENTRY_STREAM || entry->type == ENTRY_HARDLINK ||
+           entry->type == ENTRY_OBJECT;
 }
 
 static int search_source(struct repo *repo, struct index *index, const struct head_source *source,

@@ -197,10 +197,14 @@ static void set_full_path(struct place *place, const char *relative,
     free(full);
 }
 
+static bool is_too_long(const struct place *place, const char *path) {
+    return strlen(place->folder) + 1 + strlen(path) + NAME_MAX >= PATH_MAX;
+}
+
 static int check_entry(struct place *place, const struct entry *entry, struct err *err) {
     if (!entry_path_is_valid(ENTRY_FILE, entry->path))
         return err_set(err, ERR_CORRUPT, "'%s' is no path to restore to", entry->path);
-    if (strlen(place->folder) + 1 + strlen(entry->path) + NAME_MAX >= PATH_MAX)
+    if (is_too_long(place, entry->path))
         return err_set(err, ERR_TARGET, "restore '%s/%s': the path is too long for this system", place->folder,
                        entry->path);
     if (entry->type != ENTRY_HARDLINK)
@@ -233,7 +237,7 @@ static void expect_content(struct place *place, const struct entry *entry) {
     }
 }
 
-int place_begin(struct place *place, const struct entry *entry, struct err *err) {
+static int begin(struct place *place, const struct entry *entry, struct err *err) {
     buffer_clear(&place->path);
     buffer_put(&place->path, entry->path, strlen(entry->path));
     place->skipped = false;
@@ -266,6 +270,22 @@ int place_begin(struct place *place, const struct entry *entry, struct err *err)
     place->under_way = true;
     expect_content(place, entry);
     return 0;
+}
+
+int place_begin(struct place *place, const struct entry *entry, struct err *err) {
+    struct entry file;
+    if (entry->type != ENTRY_OBJECT)
+        return begin(place, entry, err);
+    const bool whole = place_object_as_file(entry, &file);
+    const int result = begin(place, &file, err);
+    if (result < 0 && is_too_long(place, file.path))
+        err->code = ERR_INVALID;
+    if (result == 0 && strcmp(file.path, entry->path) != 0)
+        log_warning(place->log, "'%s' is no path, and is restored as '%s'", entry->path, file.path);
+    if (result == 0 && !whole)
+        warn(place, "some of its metadata is too large for a file's attributes and was left out");
+    entry_release(&file);
+    return result;
 }
 
 /* Closes what libarchive holds open, and leaves nothing of it. */

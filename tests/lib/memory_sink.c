@@ -66,6 +66,23 @@ static int sink_keep(void *context, const struct entry *entry, struct err *err) 
     return 0;
 }
 
+static void *sink_hold(void *context) {
+    struct memory_sink *sink = context;
+    return mem_string(sink->found->entry.path);
+}
+
+static void sink_drop_held(void *context, void *held) {
+    (void)context;
+    free(held);
+}
+
+static int sink_keep_held(void *context, void *held, struct err *err) {
+    struct memory_sink *sink = context;
+    sink->found = memory_sink_find(sink->last, held);
+    free(held);
+    return sink_keep(context, &sink->found->entry, err);
+}
+
 static void sink_trouble(void *context, const char *path, const struct err *why) {
     struct memory_sink *sink = context;
     buffer_printf(&sink->troubles, "%s: %s\n", path != NULL ? path : "", why->message);
@@ -99,6 +116,9 @@ void memory_sink_init(struct memory_sink *sink, struct memory_sink *last) {
             .discard = sink_discard,
             .previous = sink_previous,
             .keep = sink_keep,
+            .hold = sink_hold,
+            .keep_held = sink_keep_held,
+            .drop_held = sink_drop_held,
             .trouble = sink_trouble,
             .fact = sink_fact,
             .unit = sink_unit,

@@ -37,4 +37,9 @@ struct capture_options {
 int capture_run(struct repo *repo, const struct capture_options *options, struct head *head,
                 struct err *err) MUST_CHECK;
 
+/* Databases and buckets cannot be stopped at one moment. This is the time between the beginning of the snapshot's first
+ * database and the end of its last bucket: what was removed from a bucket within it may be missing though a row names
+ * it, what was added may be there though none does. False when the snapshot does not have both. */
+bool capture_window(const struct head *head, int64_t *from, int64_t *until);
+
 #endif

@@ -25,7 +25,8 @@ struct restore_options {
 struct restore_result {
     uint64_t entries, bytes;
     uint64_t unchanged;  /* of the entries: objects that were there already, as they are in the snapshot */
-    uint64_t incomplete; /* entries that were captured incomplete or changing; each was named in the log */
+    uint64_t incomplete; /* entries that were captured incomplete or changing, and objects that a folder cannot hold
+                            beside others; each was named in the log */
 };
 
 /* Into a folder, each source below its own name: FOLDER/<source>/<path>. The folder is made; one that is not empty is

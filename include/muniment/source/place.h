@@ -9,6 +9,11 @@
  * Owners are restored by name where this host knows the name, else by number, and only when running as root; setuid
  * and setgid bits only with their owner. What the target cannot take (extended attributes on some filesystems, device
  * nodes without root) is left out and told to the log; content never is.
+ *
+ * An object of a bucket becomes a file of mode 0600 at BUCKET/KEY, its metadata user.s3.* attributes. A key that is no
+ * path ("a//b", "./a", "a/", components of more than 255 bytes) is written in an escaped form, which the log tells:
+ * "%XX" for a byte, and '%' at the end of a component that the next one continues. One whose path is too long for this
+ * system is ERR_INVALID.
  */
 #ifndef MUNIMENT_SOURCE_PLACE_H
 #define MUNIMENT_SOURCE_PLACE_H

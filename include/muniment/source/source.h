@@ -84,6 +84,12 @@ struct source_sink {
     /* Ends an entry whose content is that of the entry last returned by previous(). */
     int (*keep)(void *context, const struct entry *entry, struct err *err);
 
+    /* For sources that read ahead: takes what previous() returned last aside; keep_held() ends it later, in its turn,
+     * as it was, or drop_held() forgets it. */
+    void *(*hold)(void *context);
+    int (*keep_held)(void *context, void *held, struct err *err);
+    void (*drop_held)(void *context, void *held);
+
     /* Something of this source could not be read: makes it partial. `path` may be NULL. */
     void (*trouble)(void *context, const char *path, const struct err *why);
 
