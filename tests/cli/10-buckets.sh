@@ -53,6 +53,10 @@ is '' "$(s3_admin versions "$BUCKET_PREFIX-repo" | awk '$3 == "marker"')" 'and n
 expect 0 'the mirror' mirror app
 is 2 "$(s3_admin versions "$BUCKET_PREFIX-mirror" | grep -c snapshots)" 'follows'
 
+echo 'correct horse battery staple' >"$SCRATCH/passphrase"
+expect 0 'a wrapped copy of the key' key copy-add app --label safe --passphrase-file "$SCRATCH/passphrase"
+expect 0 'goes to the mirror, too' mirror app
+
 # --- a bare machine: the program, the read key, an access key ---
 cp "$SCRATCH/keys/app.read" "$SCRATCH/typed.key"
 chmod 400 "$SCRATCH/typed.key"
@@ -64,6 +68,8 @@ know_key
 expect 0 'with one in the environment' list . --from "$far" --key "$SCRATCH/typed.key"
 expect 0 'a restore' restore . --from "$far" --key "$SCRATCH/typed.key" --to "$SCRATCH/back3"
 is "$(digest_of "$SCRATCH/data")" "$(digest_of "$SCRATCH/back3/data$SCRATCH/data")" 'brings back every byte'
+expect 0 'a wrapped key is opened from the bucket' key open . --from "$far" --passphrase-file "$SCRATCH/passphrase" --to "$SCRATCH/opened.key"
+expect 0 'and opens the backups' ls . --from "$far" --key "$SCRATCH/opened.key"
 forget_key
 expect 0 'with one in a file' list . --from "$far" --key "$SCRATCH/typed.key" --credentials "$CREDENTIALS"
 expect 2 'a file that all may read' list . --from "$far" --key "$SCRATCH/typed.key" --credentials <(cat "$CREDENTIALS")
@@ -109,6 +115,23 @@ for host in 1 2 3; do
     "$MUNIMENT" -c "$SCRATCH/host$host/conf" check --read-data >"$SCRATCH/check.$host" 2>&1
     is 0 $? 'and its backups are whole'
 done
+
+# --- a gateway that knows Signature V2 alone ---
+write_bucket_config "$SCRATCH/conf.v2" "$SCRATCH/v2" "$(address plain old)" \
+    "$(make_set old "$SCRATCH/v2" "$source" "mirrors = ( { name = \"far\"; path = \"$(address plain older)\"; } );")"
+sed -i 's|credentials = |signature = "v2"; credentials = |' "$SCRATCH/conf.v2"
+CONFIG=$SCRATCH/conf.v2
+expect 0 'init' init old
+expect 0 'a night' run
+expect 0 'a check' check old --read-data
+expect 0 'of the mirror' check old --read-data --mirror far
+expect 0 'a restore' restore old --to "$SCRATCH/back4"
+is "$(digest_of "$SCRATCH/data")" "$(digest_of "$SCRATCH/back4/data$SCRATCH/data")" 'brings back every byte'
+expect 1 'what it was before is not known' list old --as-of 2026-01-01
+says "$SCRATCH/err" 'v2|V2' 'because of the signature'
+sed -i 's|name = "far";|name = "far"; lock = "governance";|' "$CONFIG"
+expect 2 'a lock is refused by the configuration' list old
+CONFIG=$SCRATCH/conf
 
 # --- secrets stay where they are ---
 cat "$SCRATCH"/{out,err} "$SCRATCH"/run.* "$SCRATCH"/check.* >"$SCRATCH/said"

@@ -78,7 +78,7 @@ expect 23 'the next one ends it, but for the mirror' run
 expect 23 'the mirror may not let go' --json mirror app
 says "$SCRATCH/err" "far.: a lock keeps [0-9]+ objects? that should be gone, until 20[0-9-]+T" 'and says until when'
 is true "$(jq 'select(.type == "mirrored") | .refused > 0 and .refused_until != null' "$SCRATCH/out")" 'in JSON, too'
-isnt '' "$(s3_admin list "$BUCKET_PREFIX-held" | head -n 1)" 'nothing is hidden'
+isnt '' "$(s3_admin list "$BUCKET_PREFIX-held" | sed -n 1p)" 'nothing is hidden'
 
 # --- a key that may not delete ---
 make_bucket kept versioned
@@ -132,15 +132,28 @@ expect 0 'the next copy sends everything again' --json mirror app
 says "$SCRATCH/err" 'somebody hid [0-9]+ objects' 'and names what happened'
 expect 0 'after which the mirror is whole' check app --mirror far --read-data
 
-# --- what a gateway in between may say ---
-"$ROOT/tests/tools/fault-proxy" "$ENDPOINT" "$SCRATCH/proxy" &
-proxy=$!
-at_exit "end_process $proxy"
-for ((i = 0; i < 100; i++)); do [ -s "$SCRATCH/proxy" ] && break; sleep 0.05; done
-far=s3:$(cat "$SCRATCH/proxy")/$BUCKET_PREFIX-kept
-expect 0 'through a proxy' list . --from "$far" --key "$SCRATCH/read.key" --credentials "$RGW/other.credentials"
-muniment list . --from "$far" --key "$SCRATCH/read.key" --credentials "$RGW/other.credentials" --region elsewhere-1
-is "$STATUS" "$STATUS" "a wrong region ends it ($STATUS)"
-isnt 0 "$STATUS" 'and not well'
-says "$SCRATCH/err" 'elsewhere-1|region' 'and it is named'
+# --- what may stand in between ---
+proxy_begin() { # NAME [OPTION...]: sets PROXY to the endpoint of a fault proxy
+    "$ROOT/tests/tools/fault-proxy" "$ENDPOINT" "$SCRATCH/$1" --owner $$ "${@:2}" &
+    at_exit "end_process $!"
+    for ((i = 0; i < 200; i++)); do [ -s "$SCRATCH/$1" ] && break; sleep 0.05; done
+    PROXY=$(cat "$SCRATCH/$1")
+}
+proxy_begin plain
+far=s3:$PROXY/$BUCKET_PREFIX-kept
+know_key "$RGW/other.credentials"
+expect 0 'through a proxy' list . --from "$far" --key "$SCRATCH/read.key"
+muniment list . --from "$far" --key "$SCRATCH/read.key" --region elsewhere-1
+isnt 0 "$STATUS" 'a wrong region ends it'
+says "$SCRATCH/err" 'elsewhere-1|region' 'and is named'
+printf 'status code=503 error=SlowDown every=2 count=6\n' >"$SCRATCH/faults"
+holds 'a storm' curl -sSf -T "$SCRATCH/faults" "$PROXY/__faults"
+expect 0 'is weathered' list . --from "$far" --key "$SCRATCH/read.key"
+mkdir "$SCRATCH/tls"
+proxy_begin secure --tls "$SCRATCH/tls"
+far=s3:$PROXY/$BUCKET_PREFIX-kept
+muniment list . --from "$far" --key "$SCRATCH/read.key"
+isnt 0 "$STATUS" 'a certificate that nobody vouches for ends it'
+says "$SCRATCH/err" 'certificate|verif' 'and is named'
+expect 0 'one that --ca-file vouches for is fine' list . --from "$far" --key "$SCRATCH/read.key" --ca-file "$SCRATCH/tls/ca.pem"
 finish
