@@ -43,6 +43,7 @@ enum job_state { JOB_FREE, JOB_QUEUED, JOB_RUNNING, JOB_DONE };
 struct job {
     enum job_state state;
     struct job_chunk *chunks;
+    const struct job_chunk **reads; /* the chunks in the order in which they are read: by pack and offset */
     size_t count;
     uint8_t (*macs)[32]; /* one a chunk */
     uint8_t *plain;
@@ -81,18 +82,32 @@ struct fetch {
 
 /* --- what workers do ---------------------------------------------------------------------------------------------- */
 
-/* Chunks [from, returned) lie so near to each other that one request reads them. */
+static int by_place(const void *left, const void *right) {
+    const struct job_chunk *a = *(const struct job_chunk *const *)left, *b = *(const struct job_chunk *const *)right;
+    int order = memcmp(a->pack, b->pack, sizeof a->pack);
+    return order != 0 ? order : (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+/* Chunks that are shared with other files stand elsewhere: sorted, they do not cut what lies together into pieces. */
+static void sort_reads(struct job *job) {
+    for (size_t i = 0; i < job->count; i++)
+        job->reads[i] = &job->chunks[i];
+    qsort(job->reads, job->count, sizeof *job->reads, by_place);
+}
+
+/* Reads [from, returned) lie so near to each other that one request serves them. */
 static size_t read_run(const struct reading *reading, const struct job *job, size_t from, uint64_t *length) {
-    const struct job_chunk *first = &job->chunks[from];
+    const struct job_chunk *first = job->reads[from];
     uint64_t end = first->offset + first->slot.stored_length;
     size_t to = from + 1;
     for (; to < job->count; to++) {
-        const struct job_chunk *chunk = &job->chunks[to];
+        const struct job_chunk *chunk = job->reads[to];
         uint64_t chunk_end = chunk->offset + chunk->slot.stored_length;
-        if (memcmp(chunk->pack, first->pack, 32) != 0 || chunk->offset < end || chunk->offset - end > reading->gap ||
+        if (memcmp(chunk->pack, first->pack, 32) != 0 || (chunk->offset > end && chunk->offset - end > reading->gap) ||
             chunk_end - first->offset > reading->max)
             break;
-        end = chunk_end;
+        if (chunk_end > end)
+            end = chunk_end;
     }
     *length = end - first->offset;
     return to;
@@ -101,23 +116,24 @@ static size_t read_run(const struct reading *reading, const struct job *job, siz
 static int run_job(struct fetch *fetch, struct job *job, struct chunk_opener *opener) {
     struct repo *repo = fetch->repo;
     err_clear(&job->err);
+    sort_reads(job);
     for (size_t from = 0; from < job->count;) {
         uint64_t length;
         size_t to = read_run(fetch->reading, job, from, &length);
-        uint64_t offset = job->chunks[from].offset;
+        const struct job_chunk *first = job->reads[from];
         char name[REPO_NAME_MAX];
-        repo_pack_name(repo, name, job->chunks[from].pack);
+        repo_pack_name(repo, name, first->pack);
 
         buffer_clear(&job->ciphertext);
         uint8_t *ciphertext = buffer_extend(&job->ciphertext, length);
-        job->missing = from;
-        if (store_get_range(repo->store, name, offset, ciphertext, length, &job->err) < 0)
+        job->missing = (size_t)(first - job->chunks);
+        if (store_get_range(repo->store, name, first->offset, ciphertext, length, &job->err) < 0)
             return -1;
         for (; from < to; from++) {
-            struct job_chunk *chunk = &job->chunks[from];
+            const struct job_chunk *chunk = job->reads[from];
             if (chunk_open(opener, repo->keys, &chunk->opened->key, &chunk->opened->section, &chunk->slot,
-                           ciphertext + (chunk->offset - offset), job->plain + chunk->plain_at, job->macs[from], name,
-                           &job->err) < 0)
+                           ciphertext + (chunk->offset - first->offset), job->plain + chunk->plain_at,
+                           job->macs[chunk - job->chunks], name, &job->err) < 0)
                 return -1;
         }
     }
@@ -348,6 +364,7 @@ struct fetch *fetch_new(struct repo *repo, struct index *index, unsigned workers
     fetch->jobs = mem_array(fetch->job_count, sizeof *fetch->jobs);
     for (size_t i = 0; i < fetch->job_count; i++) {
         fetch->jobs[i].chunks = mem_array(fetch->reading->job_chunks, sizeof *fetch->jobs[i].chunks);
+        fetch->jobs[i].reads = mem_array(fetch->reading->job_chunks, sizeof *fetch->jobs[i].reads);
         fetch->jobs[i].macs = mem_array(fetch->reading->job_chunks, sizeof *fetch->jobs[i].macs);
         fetch->jobs[i].plain = mem_alloc(fetch->reading->job_plain + CHUNK_MAX);
     }
@@ -381,6 +398,7 @@ void fetch_free(struct fetch *fetch) {
     for (size_t i = 0; i < fetch->job_count; i++) {
         free(fetch->jobs[i].plain);
         free(fetch->jobs[i].chunks);
+        free(fetch->jobs[i].reads);
         free(fetch->jobs[i].macs);
         buffer_release(&fetch->jobs[i].ciphertext);
     }
