@@ -196,8 +196,6 @@ static void read_source(struct config_reader *reader, const config_setting_t *gr
     char *title = config_group_title(group, "source");
     config_read_fields(reader, group, title, found->fields, found->count, source);
     source->kind = source_kind_find(found->kind);
-    if (source->kind == NULL)
-        config_problem(reader, kind_setting, "%s: this program has no sources of kind \"%s\"", title, found->kind);
 
     if (source->kind == &SOURCE_POSTGRES && source->postgres.uri != NULL && uri_has_password(source->postgres.uri))
         config_problem(reader, config_setting_get_member(group, "uri"),

@@ -1,5 +1,4 @@
 #include "config_internal.h"
-#include <string.h>
 
 static void show_text(struct buffer *out, const char *indent, const char *name, const char *value) {
     buffer_printf(out, "%s%s = \"", indent, name);
@@ -125,7 +124,7 @@ static void show_source(struct buffer *out, const struct source *source) {
         show_strings(out, indent, "may_change", &source->files.may_change);
         show_flag(out, indent, "one_file_system", source->files.one_file_system);
         show_flag(out, indent, "exclude_caches", source->files.exclude_caches);
-    } else if (strcmp(source->kind->name, "s3") == 0) {
+    } else if (source->kind == &SOURCE_BUCKET) {
         show_strings(out, indent, "buckets", &source->bucket.places);
         show_strings(out, indent, "include", &source->bucket.include);
         show_strings(out, indent, "exclude", &source->bucket.exclude);

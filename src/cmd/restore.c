@@ -10,9 +10,13 @@
 static int check_target(const struct invocation *invocation, struct err *err) {
     const struct options *options = &invocation->options;
     int targets = option_given(options, OPTION_TO) + option_given(options, OPTION_STDOUT) +
-                  option_given(options, OPTION_TO_POSTGRES);
+                  option_given(options, OPTION_TO_POSTGRES) + option_given(options, OPTION_TO_BUCKET);
     if (targets != 1)
-        return err_set(err, ERR_INVALID, "'restore' needs one of --to DIR, --stdout and --to-postgres URI");
+        return err_set(err, ERR_INVALID,
+                       "'restore' needs one of --to DIR, --stdout, --to-postgres URI and --to-bucket ADDRESS");
+    if (option_given(options, OPTION_TO_BUCKET) && !s3_is_address(option_text(options, OPTION_TO_BUCKET)))
+        return err_set(err, ERR_INVALID, "--to-bucket '%s' is no address such as \"s3:SERVICE/BUCKET\"",
+                       option_text(options, OPTION_TO_BUCKET));
     if (option_given(options, OPTION_STDOUT) && output_is_json(invocation->output))
         return err_set(err, ERR_INVALID, "--json and --stdout both want standard output");
     if (option_given(options, OPTION_TO_POSTGRES))
@@ -72,6 +76,13 @@ static int restore_to_target(struct invocation *invocation, struct opened_set *s
         return restore_to_folder(&set->repo, options, option_text(given, OPTION_TO), result, err);
     if (option_given(given, OPTION_STDOUT))
         return restore_to_descriptor(&set->repo, options, STDOUT_FILENO, result, err);
+    if (option_given(given, OPTION_TO_BUCKET)) {
+        const char *address = option_text(given, OPTION_TO_BUCKET);
+        const struct s3_services *services = NULL;
+        if (invocation_services(invocation, address, &services, err) != 0)
+            return -1;
+        return restore_to_bucket(&set->repo, options, address, services, result, err);
+    }
     struct postgres_target target = {
         .uri = option_text(given, OPTION_TO_POSTGRES),
         .bin_dir = option_text(given, OPTION_BIN_DIR),
@@ -87,6 +98,9 @@ static void report(struct invocation *invocation, const struct opened_set *set, 
     log_info(invocation->log, "restored %s, %s, in %s (%s); every byte was authenticated",
              form_count(entries, result->entries, "entry"), form_bytes(bytes, result->bytes),
              form_seconds(span, seconds), form_speed(speed, result->bytes, seconds));
+    if (result->unchanged > 0)
+        log_info(invocation->log, "there already, as in the snapshot: %s",
+                 form_count(entries, result->unchanged, "object"));
     if (result->incomplete > 0) {
         log_warning(invocation->log, "captured incomplete or while changing: %s",
                     form_count(entries, result->incomplete, "entry"));
@@ -99,6 +113,7 @@ static void report(struct invocation *invocation, const struct opened_set *set, 
     json_text(invocation->output, "outcome", outcome_text(head->outcome));
     json_count(invocation->output, "entries", result->entries);
     json_count(invocation->output, "bytes", result->bytes);
+    json_count(invocation->output, "unchanged", result->unchanged);
     json_count(invocation->output, "incomplete", result->incomplete);
     json_seconds(invocation->output, "seconds", seconds);
     json_end(invocation->output);
@@ -157,22 +172,31 @@ static int run_restore(struct invocation *invocation, struct err *err) {
 
 const struct command COMMAND_RESTORE = {
     .name = "restore",
-    .arguments = "SET[@SNAPSHOT] [SOURCE] [PATTERN...] (--to DIR | --stdout | --to-postgres URI)\n"
-                 "    [--overwrite] [--sync] [--mirror NAME | --from STORE] [--key FILE | --passphrase-file FILE]\n"
-                 "    [--globals] [--rename NAME] [--bin-dir DIR]",
+    .arguments = "SET[@SNAPSHOT] [SOURCE] [PATTERN...] (--to DIR | --stdout | --to-postgres URI |\n"
+                 "    --to-bucket ADDRESS) [--overwrite] [--sync] [--mirror NAME | --from STORE] [--as-of T]\n"
+                 "    [--key FILE | --passphrase-file FILE] [--globals] [--rename NAME] [--bin-dir DIR]\n"
+                 "    [--credentials FILE] [--region R] [--ca-file FILE] [--plain-http]",
     .summary = "restore a snapshot, some of its entries, or its databases",
-    .help = "SNAPSHOT is an id, a time (the newest captured at or before it), \"latest\" or \"latest-complete\" (the\n"
-            "default). SOURCE limits it to one source ('*' is all), patterns to entries.\n"
-            "  --to DIR           into a new or empty folder, as DIR/SOURCE/PATH; with --overwrite into any;\n"
-            "                     --sync waits until the disk has everything\n"
-            "  --stdout           the content of the one entry that matches\n"
-            "  --to-postgres URI  the databases into a server; --globals loads its roles first, --rename NAME gives\n"
-            "                     the one chosen database another name, --overwrite drops what has that name\n"
-            "With --from STORE no configuration or state is read, and SET may be '.': the key tells the set.\n",
+    .help =
+        "SNAPSHOT is an id, a time (the newest captured at or before it), \"latest\" or \"latest-complete\" (the\n"
+        "default). SOURCE limits it to one source ('*' is all), patterns to entries.\n"
+        "  --to DIR           into a new or empty folder, as DIR/SOURCE/PATH; with --overwrite into any;\n"
+        "                     --sync waits until the disk has everything\n"
+        "  --stdout           the content of the one entry that matches\n"
+        "  --to-postgres URI  the databases into a server; --globals loads its roles first, --rename NAME gives\n"
+        "                     the one chosen database another name, --overwrite drops what has that name\n"
+        "  --to-bucket ADDR   the objects of buckets, with their metadata; \"s3:SERVICE\" means the buckets that they\n"
+        "                     came from, \"s3:SERVICE/BUCKET/PREFIX\" all into that one. What is there already is "
+        "left;\n"
+        "                     other objects under the same keys stop it before it starts, unless --overwrite\n"
+        "With --from STORE no configuration or state is read, and SET may be '.': the key tells the set. STORE is a\n"
+        "folder, or \"s3:https://HOST/BUCKET/PREFIX\" with the credentials in AWS_ACCESS_KEY_ID and\n"
+        "AWS_SECRET_ACCESS_KEY or in --credentials FILE. --as-of T reads a bucket as it was then, from the versions\n"
+        "that it kept: for after somebody hid or overwrote what is in it.\n",
     .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_AS_OF) | OPTION_BIT(OPTION_TO) |
-               OPTION_BIT(OPTION_STDOUT) | OPTION_BIT(OPTION_TO_POSTGRES) | OPTION_BIT(OPTION_OVERWRITE) |
-               OPTION_BIT(OPTION_SYNC) | OPTION_BIT(OPTION_GLOBALS) | OPTION_BIT(OPTION_RENAME) |
-               OPTION_BIT(OPTION_BIN_DIR),
+               OPTION_BIT(OPTION_STDOUT) | OPTION_BIT(OPTION_TO_POSTGRES) | OPTION_BIT(OPTION_TO_BUCKET) |
+               OPTION_BIT(OPTION_OVERWRITE) | OPTION_BIT(OPTION_SYNC) | OPTION_BIT(OPTION_GLOBALS) |
+               OPTION_BIT(OPTION_RENAME) | OPTION_BIT(OPTION_BIN_DIR),
     .least = 1,
     .most = SIZE_MAX,
     .run = run_restore,

@@ -28,7 +28,7 @@ expect 2 'too few words' snapshot
 says "$SCRATCH/err" 'usage: muniment snapshot SET' 'bring the usage'
 expect 2 'too many words' status one two
 expect 2 'a restore to nowhere' restore app
-says "$SCRATCH/err" '--to DIR, --stdout and --to-postgres' 'names the places'
+says "$SCRATCH/err" '--to DIR, --stdout, --to-postgres URI and --to-bucket' 'names the places'
 expect 2 'a restore to two places' restore app --stdout --to /x
 expect 2 '--globals without a server' restore app --to /x --globals
 expect 2 'JSON and content on one stream' restore app --stdout --json

@@ -175,6 +175,127 @@ static void what_is_left_out_has_its_default(void **state) {
     assert_int_equal(set->mirrors[0].verify_percent, 5);
 }
 
+#define SERVICES                                                                                                       \
+    "services = ( { name = \"b2\"; endpoint = \"https://s3.eu-central-003.backblazeb2.com\"; },\n"                     \
+    " { name = \"old\"; endpoint = \"http://localhost:9000\"; signature = \"v2\"; } );\n"
+
+static void services_and_addresses_are_read(void **state) {
+    struct fixture *fixture = *state;
+    assert_loads(
+        fixture,
+        "services = ( { name = \"b2\"; endpoint = \"https://s3.eu-central-003.backblazeb2.com\"; region = \"r-1\";\n"
+        "  credentials = \"b2.credentials\"; profile = \"backup\"; ca_file = \"/etc/ca.pem\"; signature = \"v4\";\n"
+        "  addressing = \"host\"; plain_http = true; connections = 9; upload_limit = \"10M\"; download_limit = 5000; } "
+        ");\n"
+        "repository = \"s3:b2/acme/muniment/\"; repository_lock = \"governance\";\n"
+        "sets = ( { name = \"app\"; write_key = \"/k/app.write\";\n"
+        "  sources = ( { name = \"uploads\"; kind = \"s3\"; buckets = [\"s3:b2/uploads\", \"s3:b2/avatars/eu\"];\n"
+        "    include = [\"*.jpg\"]; exclude = [\"*.tmp\"]; tags = false; } );\n"
+        "  mirrors = ( { name = \"off\"; path = \"s3:https://s3.example.org/acme\"; lock = \"compliance\"; } ); } "
+        ");\n");
+    const struct settings *settings = &fixture->settings;
+    assert_int_equal(settings->services.count, 1);
+    const struct s3_service *service = &settings->services.items[0];
+    char *credentials = mem_format("%s/b2.credentials", fixture->folder);
+    assert_string_equal(service->credentials, credentials);
+    free(credentials);
+    assert_string_equal(service->region, "r-1");
+    assert_string_equal(service->profile, "backup");
+    assert_string_equal(service->ca_file, "/etc/ca.pem");
+    assert_int_equal(service->signature, S3_SIGNATURE_V4);
+    assert_int_equal(service->addressing, S3_ADDRESSING_HOST);
+    assert_true(service->plain_http);
+    assert_int_equal(service->connections, 9);
+    assert_int_equal(service->upload_limit, 10 << 20);
+    assert_int_equal(service->download_limit, 5000);
+    assert_string_equal(settings->repository, "s3:b2/acme/muniment");
+    assert_int_equal(settings->repository_lock, S3_LOCK_GOVERNANCE);
+    const struct set_settings *set = &settings->sets[0];
+    assert_string_equal(set->mirrors[0].path, "s3:https://s3.example.org/acme");
+    assert_int_equal(set->mirrors[0].lock, S3_LOCK_COMPLIANCE);
+    const struct source *source = &set->sources[0];
+    assert_int_equal(source->bucket.places.count, 2);
+    assert_string_equal(source->bucket.places.items[1], "s3:b2/avatars/eu");
+    assert_string_equal(source->bucket.include.items[0], "*.jpg");
+    assert_string_equal(source->bucket.exclude.items[0], "*.tmp");
+    assert_false(source->bucket.tags);
+    assert_ptr_equal(source->bucket.services, &settings->services);
+}
+
+static void addresses_that_could_not_work_are_refused(void **state) {
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *repository, *set, *sources, *problem;
+    } CASES[] = {
+        { "s3:b3/acme", "", "", "there is no service 'b3'; there are: b2, old" },
+        { "s3:b2", "", "", "'repository' is \"s3:b2\": it names no bucket" },
+        { "s3:http://example.org/acme", "", "", "'repository': " },
+        { "/b", "mirrors = ( { name = \"m\"; path = \"s3:b2/acme//m\"; } );", "", "'path': " },
+        { "/b", "mirrors = ( { name = \"m\"; path = \"/m\"; lock = \"governance\"; } );", "",
+          "'/m' is a folder: only object storage has locks" },
+        { "/b", "mirrors = ( { name = \"m\"; path = \"s3:old/acme\"; lock = \"compliance\"; } );", "",
+          "signature \"v2\", which knows no locks" },
+        { "/b", "mirrors = ( { name = \"m\"; path = \"s3:b2/acme\"; lock = \"legal\"; } );", "",
+          "'lock' is \"legal\": it must be \"none\", \"governance\" or \"compliance\"" },
+        { "s3:b2/acme", "mirrors = ( { name = \"m\"; path = \"s3:b2/acme/mirror\"; } );", "",
+          "mirror 'm' is the repository itself" },
+        { "s3:b2/acme/a",
+          "mirrors = ( { name = \"m\"; path = \"s3:https://s3.eu-central-003.backblazeb2.com/acme\"; } );", "",
+          "mirror 'm' is the repository itself" },
+        { "/b", "mirrors = ( { name = \"a\"; path = \"s3:b2/mmm\"; }, { name = \"b\"; path = \"s3:b2/mmm/b\"; } );", "",
+          "two mirrors of this set are at 's3:b2/mmm/b'" },
+        { "s3:b2/acme/muniment", "", "{ name = \"u\"; kind = \"s3\"; buckets = \"s3:b2/acme\"; }",
+          "'s3:b2/acme' holds the store 's3:b2/acme/muniment'" },
+        { "/b", "", "{ name = \"u\"; kind = \"s3\"; buckets = [\"acme\"]; }", "an address such as" },
+        { "/b", "", "{ name = \"u\"; kind = \"s3\"; }", "source 'u' has no 'buckets'" },
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char *text =
+            mem_format(SERVICES "repository = \"%s\"; sets = ( { name = \"app\"; write_key = \"/k\"; %s\n"
+                                "sources = ( %s ); } );",
+                       CASES[i].repository, CASES[i].set, CASES[i].sources[0] != '\0' ? CASES[i].sources : ONE_SOURCE);
+        if (load(fixture, text, (struct configuration_request){ 0 }) == 0)
+            fail_msg("accepted:\n%s", text);
+        if (strstr(buffer_text(&fixture->problems), CASES[i].problem) == NULL)
+            fail_msg("no problem says: %s\n%s", CASES[i].problem, buffer_text(&fixture->problems));
+        free(text);
+    }
+}
+
+static void stores_that_only_look_alike_are_apart(void **state) {
+    struct fixture *fixture = *state;
+    assert_loads(fixture,
+                 SERVICES "repository = \"s3:b2/acme/m\"; sets = ( { name = \"app\"; write_key = \"/k\";\n"
+                          "mirrors = ( { name = \"a\"; path = \"s3:b2/acme/mirror\"; }, { name = \"b\"; path = "
+                          "\"s3:old/acme/m\"; } );\n"
+                          "sources = ( { name = \"u\"; kind = \"s3\"; buckets = \"s3:b2/acme\"; exclude = [\"m/**\", "
+                          "\"mirror/**\"]; } ); } );");
+}
+
+static void a_broken_service_is_one_problem(void **state) {
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *service, *problem;
+    } CASES[] = {
+        { "name = \"b2\";", "service 'b2' has no 'endpoint'" },
+        { "name = \"b2\"; endpoint = \"ftp://example.org\";", "endpoint" },
+        { "name = \"b2\"; endpoint = \"http://example.org\";", "plain_http" },
+        { "name = \"b2\"; endpoint = \"https://example.org\"; signature = \"v3\";", "\"v4\" or \"v2\"" },
+        { "name = \"b2\"; endpoint = \"https://example.org\"; connections = 65;", "it must be from 1 to 64" },
+        { "name = \"b2\"; endpoint = \"https://example.org\"; upload_limit = \"10MB\";", "bytes a second" },
+        { "name = \"b2\"; endpoint = \"https://example.org\"; secret_key = \"hush\";",
+          "'secret_key' is not a key of service 'b2'" },
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char *text = mem_format("services = ( { %s } );\nrepository = \"s3:b2/acme\"; sets = ( { name = \"app\"; "
+                                "write_key = \"/k\"; sources = ( " ONE_SOURCE " ); } );",
+                                CASES[i].service);
+        assert_problem(fixture, text, CASES[i].problem);
+        assert_null(strstr(buffer_text(&fixture->problems), "hush"));
+        free(text);
+    }
+}
+
 static void a_misspelt_key_is_named_with_its_line_and_the_nearest_one(void **state) {
     struct fixture *fixture = *state;
     char *text = around("retension = { daily = 1; };", ONE_SOURCE);
@@ -332,6 +453,20 @@ static void what_is_shown_can_be_read_back_and_means_the_same(void **state) {
     assert_string_equal(fixture->settings.sets[0].mirrors[0].path, "/m\"\\m");
     free(shown);
     free(text);
+
+    assert_loads(fixture, SERVICES "repository = \"s3:b2/acme\"; repository_lock = \"compliance\";\n"
+                                   "sets = ( { name = \"app\"; write_key = \"/k\";\n"
+                                   "mirrors = ( { name = \"a\"; path = \"s3:b2/two\"; lock = \"governance\"; } );\n"
+                                   "sources = ( { name = \"u\"; kind = \"s3\"; buckets = \"s3:b2/three\"; } ); } );");
+    buffer_clear(&first);
+    buffer_clear(&second);
+    configuration_show(&fixture->settings, &first);
+    shown = mem_string(buffer_text(&first));
+    assert_loads(fixture, shown);
+    configuration_show(&fixture->settings, &second);
+    assert_string_equal(shown, buffer_text(&second));
+    assert_int_equal(fixture->settings.sets[0].mirrors[0].lock, S3_LOCK_GOVERNANCE);
+    free(shown);
     buffer_release(&first);
     buffer_release(&second);
 }
@@ -349,6 +484,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(every_key_is_read),
         CASE(what_is_left_out_has_its_default),
+        CASE(services_and_addresses_are_read),
+        CASE(addresses_that_could_not_work_are_refused),
+        CASE(stores_that_only_look_alike_are_apart),
+        CASE(a_broken_service_is_one_problem),
         CASE(a_misspelt_key_is_named_with_its_line_and_the_nearest_one),
         CASE(all_problems_are_reported_not_only_the_first),
         CASE(what_could_not_work_is_refused),
