@@ -280,8 +280,8 @@ static int complete(struct s3 *s3, const struct s3_request *request, const struc
     int result = s3_send(s3, request, &answer, NULL, code, &reason);
     if (result == 0)
         result = read_completion(s3, request, &answer, parts, count, info, &reason);
-    else if (strcmp(code, "NoSuchUpload") == 0)
-        /* As after a completion whose answer was lost. What HEAD says otherwise is not what went wrong. */
+    else if (strcmp(code, "NoSuchUpload") == 0 || strcmp(code, "InternalError") == 0)
+        /* Both come after a completion whose answer was lost. What HEAD says otherwise is not what went wrong. */
         result = look_for_it(s3, request, NULL, parts, count, true, info, NULL);
     s3_answer_release(&answer);
     if (result < 0 && err)

@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 
+#include "scratch.h"
 #include <arpa/inet.h>
+#include <muniment/util/file.h>
 #include <muniment/util/memory.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -19,6 +21,7 @@
 struct canned_server {
     int listener;
     char endpoint[64];
+    char *folder; /* of the credentials */
     const char *const *bodies;
     struct buffer requests;
     pthread_t thread;
@@ -76,6 +79,7 @@ struct canned_server *canned_server_start(const char *const *bodies) {
     socklen_t length = sizeof address;
 
     server->bodies = bodies;
+    server->folder = scratch_make();
     server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(server->listener >= 0);
     assert_int_equal(bind(server->listener, (struct sockaddr *)&address, sizeof address), 0);
@@ -86,8 +90,18 @@ struct canned_server *canned_server_start(const char *const *bodies) {
     return server;
 }
 
-const char *canned_server_endpoint(const struct canned_server *server) {
-    return server->endpoint;
+struct s3 *canned_server_client(struct canned_server *server) {
+    static const char credentials[] = "access_key = access\nsecret_key = secret\n";
+    struct s3_service service = { .endpoint = mem_string(server->endpoint),
+                                  .credentials = mem_format("%s/credentials", server->folder) };
+    struct s3 *s3 = NULL;
+    struct err err = { 0 };
+
+    assert_success(file_replace(service.credentials, 0600, credentials, sizeof credentials - 1, &err), &err);
+    assert_success(s3_open(&service, NULL, &s3, &err), &err);
+    s3_set_retry_time(s3, 5);
+    s3_service_release(&service);
+    return s3;
 }
 
 void canned_server_stop(struct canned_server *server, struct buffer *requests) {
@@ -97,5 +111,6 @@ void canned_server_stop(struct canned_server *server, struct buffer *requests) {
     if (requests)
         buffer_put(requests, server->requests.data, server->requests.length);
     buffer_release(&server->requests);
+    scratch_remove(server->folder);
     free(server);
 }

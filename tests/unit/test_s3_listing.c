@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { MANY = 2100, THREADS = 6 };
 
@@ -238,21 +237,10 @@ static int write_upload(void *context, const struct s3_upload *upload, struct er
 /* What comes of these answers: the entries seen, the requests made, the result. */
 static int list_canned(enum what what, const char *prefix, const char *const *bodies, struct buffer *seen,
                        struct buffer *requests, struct err *err) {
-    static char access[] = "access_key = a\nsecret_key = s\n";
     struct canned_server *server = canned_server_start(bodies);
-    char *folder = scratch_make();
-    char *path = mem_format("%s/credentials", folder);
-    FILE *file = fopen(path, "w");
-    struct s3_service service = { .endpoint = mem_string(canned_server_endpoint(server)), .credentials = path };
-    struct s3 *s3 = NULL;
+    struct s3 *s3 = canned_server_client(server);
     int result;
 
-    assert_non_null(file);
-    fchmod(fileno(file), 0600);
-    fputs(access, file);
-    fclose(file);
-    assert_success(s3_open(&service, NULL, &s3, err), err);
-    s3_set_retry_time(s3, 5);
     if (what == LIST_OBJECTS)
         result = s3_list(s3, "bucket", prefix, NULL, write_object, seen, err);
     else if (what == LIST_VERSIONS)
@@ -260,8 +248,6 @@ static int list_canned(enum what what, const char *prefix, const char *const *bo
     else
         result = s3_list_uploads(s3, "bucket", prefix, write_upload, seen, err);
     s3_close(s3);
-    s3_service_release(&service);
-    scratch_remove(folder);
     canned_server_stop(server, requests);
     return result;
 }

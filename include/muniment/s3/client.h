@@ -147,6 +147,9 @@ struct s3_part {
     uint64_t size;
     char etag[S3_ETAG_MAX];
 };
+
+/* RGW 16 forgets the lock of `options` when the upload is completed: whoever asks for one looks with s3_get_lock(), and
+ * sets it with s3_set_lock(). */
 int s3_multipart_begin(struct s3 *s3, const char *bucket, const char *key, const struct s3_put *options, char **upload,
                        struct err *err) MUST_CHECK;
 int s3_multipart_put(struct s3 *s3, const char *bucket, const char *key, const char *upload, unsigned number,
