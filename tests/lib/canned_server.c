@@ -90,6 +90,10 @@ struct canned_server *canned_server_start(const char *const *bodies) {
     return server;
 }
 
+const char *canned_server_endpoint(const struct canned_server *server) {
+    return server->endpoint;
+}
+
 struct s3 *canned_server_client(struct canned_server *server) {
     static const char credentials[] = "access_key = access\nsecret_key = secret\n";
     struct s3_service service = { .endpoint = mem_string(server->endpoint),

@@ -12,6 +12,7 @@ struct canned_server;
 /* The bodies, ended by NULL, are the answers to come, each with status 200; after the last one the last is repeated.
  * One that begins with "HTTP/" is an answer as it is, status line and all. */
 struct canned_server *canned_server_start(const char *const *bodies);
+const char *canned_server_endpoint(const struct canned_server *server);
 struct s3 *canned_server_client(struct canned_server *server); /* to be closed before the server is stopped */
 
 /* Ends it. `requests` (may be NULL) gets the first line of each request. */
