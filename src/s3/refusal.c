@@ -72,7 +72,8 @@ static bool is_region(const struct s3_refusal *refusal, const struct s3 *s3) {
     const bool other = refusal->region[0] != '\0' && strcmp(refusal->region, s3_service(s3)->region) != 0;
     return is(refusal, "AuthorizationHeaderMalformed") || is(refusal, "IllegalLocationConstraintException") ||
            is(refusal, "InvalidRegion") ||
-           ((other || strcasestr(refusal->message, "region")) && (refusal->status == 400 || refusal->status == 403));
+           ((other || (!refusal->foreign && strcasestr(refusal->message, "region"))) &&
+            (refusal->status == 400 || refusal->status == 403));
 }
 
 static enum err_code code_of(const struct s3_refusal *refusal, const struct s3 *s3) {

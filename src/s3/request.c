@@ -11,7 +11,7 @@
 enum {
     SILENCE = 60,            /* seconds after which a server that says nothing counts as gone */
     SILENCE_AT_WORK = 600,   /* likewise after a POST: joining the parts of an upload takes a server a while */
-    NOWHERE = 60,            /* seconds to wait for a host name to be known, where it never was before */
+    NOWHERE = 60,            /* seconds to wait for what looks like a wrong endpoint */
     SKEW = 300,              /* seconds of difference between clocks that servers may refuse; they allow 900 */
     RETRY_AFTER_MAX = 86400, /* no server means more */
     UNWANTED_MAX = 65536,    /* bytes of an answer that nobody reads */
@@ -246,16 +246,20 @@ static void keep_or_drop(struct sending *sending, const struct s3_exchange *exch
 
 /* --- what is answered --------------------------------------------------------------------------------------------- */
 
+/* "5", or a date by the server's own clock. */
 static int64_t wanted_pause(const struct s3_headers *headers) {
-    const char *text = s3_headers_find(headers, "retry-after");
-    int64_t when, pause = 0;
+    const char *text = s3_headers_find(headers, "retry-after"), *date = s3_headers_find(headers, "date");
+    int64_t when, now, pause = 0;
     char *end;
 
     if (!text)
         return 0;
     pause = strtoll(text, &end, 10);
-    if (end == text || *end != '\0')
-        pause = s3_parse_time(text, &when, NULL) == 0 ? when - clock_now() : 0;
+    if (end == text || *end != '\0') {
+        if (!date || s3_parse_time(date, &now, NULL) < 0)
+            now = clock_now();
+        pause = s3_parse_time(text, &when, NULL) == 0 ? when - now : 0;
+    }
     return pause < 0 ? 0 : pause > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : pause;
 }
 

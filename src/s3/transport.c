@@ -437,7 +437,8 @@ static enum s3_outcome judge(struct call *call, CURLcode code) {
 
     if (call->exchange->status != 0)
         atomic_store(&call->transport->reached, true);
-    call->exchange->nowhere = code == CURLE_COULDNT_RESOLVE_HOST && !atomic_load(&call->transport->reached);
+    call->exchange->nowhere = (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_SSL_CONNECT_ERROR) &&
+                              !atomic_load(&call->transport->reached);
     call->exchange->sent = call->position == call->exchange->length && code != CURLE_COULDNT_CONNECT &&
                            code != CURLE_COULDNT_RESOLVE_HOST && code != CURLE_SSL_CONNECT_ERROR;
     if (call->failed)

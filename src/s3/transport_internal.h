@@ -38,7 +38,7 @@ struct s3_exchange {
     struct buffer trouble; /* the beginning of it */
     uint64_t received;     /* bytes of body, of a 2xx */
     bool sent;             /* all of the request went out, so that the server may have done what it asks for */
-    bool nowhere;          /* the host's name is unknown, and no exchange before this one got an answer */
+    bool nowhere;          /* no host of this name, or none that speaks TLS; and none before got an answer */
 };
 
 enum s3_outcome {

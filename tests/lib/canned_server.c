@@ -12,6 +12,7 @@
 #include <muniment/util/memory.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,14 @@ struct canned_server {
     pthread_t thread;
 };
 
-/* One request without a body, and its answer. */
+/* Where the request ends, as far as it is known. What is left unread would reset the connection. */
+static bool is_whole(const char *head, size_t length) {
+    const char *end = strstr(head, "\r\n\r\n"), *body = strcasestr(head, "\r\nContent-Length:");
+
+    return end && length >= (size_t)(end - head) + 4 + (body && body < end ? strtoul(body + 17, NULL, 10) : 0);
+}
+
+/* One small request, and its answer. */
 static void serve(struct canned_server *server, int connection) {
     char head[16384];
     size_t length = 0;
@@ -39,7 +47,7 @@ static void serve(struct canned_server *server, int connection) {
             return;
         length += (size_t)got;
         head[length] = '\0';
-        if (strstr(head, "\r\n\r\n"))
+        if (is_whole(head, length))
             break;
     }
     buffer_printf(&server->requests, "%.*s\n", (int)strcspn(head, "\r"), head);

@@ -9,6 +9,7 @@
 #include "../lib/canned_server.h"
 #include "../lib/scratch.h"
 #include <muniment/s3/client.h>
+#include <muniment/util/clock.h>
 #include <muniment/util/file.h>
 #include <muniment/util/memory.h>
 #include <stdlib.h>
@@ -20,11 +21,15 @@ struct fixture {
     struct s3 *s3;
 };
 
-static struct fixture start(const char *const *answers) {
+static struct fixture start_at(const char *const *answers, const char *host, const char *base,
+                               enum s3_addressing addressing) {
     static const char credentials[] = "access_key = me\nsecret_key = mine\n";
     struct fixture fixture = { .folder = scratch_make(), .server = canned_server_start(answers) };
     char *path = mem_format("%s/credentials", fixture.folder);
-    struct s3_service service = { .endpoint = mem_string(canned_server_endpoint(fixture.server)), .credentials = path };
+    const char *port = strrchr(canned_server_endpoint(fixture.server), ':');
+    struct s3_service service = { .endpoint = mem_format("http://%s%s%s", host, port, base),
+                                  .credentials = path,
+                                  .addressing = addressing };
     struct err err = { 0 };
 
     assert_success(file_replace(path, 0600, credentials, strlen(credentials), &err), &err);
@@ -32,6 +37,10 @@ static struct fixture start(const char *const *answers) {
     s3_set_retry_time(fixture.s3, 0);
     s3_service_release(&service);
     return fixture;
+}
+
+static struct fixture start(const char *const *answers) {
+    return start_at(answers, "127.0.0.1", "", S3_ADDRESSING_PATH);
 }
 
 static void finish(struct fixture *fixture) {
@@ -219,6 +228,46 @@ static void a_marker_that_hides_is_an_absence(void **state) {
     finish(&fixture);
 }
 
+static void expect_request(const char *host, const char *base, enum s3_addressing addressing, const char *line) {
+    struct fixture fixture = start_at(ANSWER("200 OK", "Content-Length: 0\r\n", ""), host, base, addressing);
+    struct buffer requests = { 0 };
+    struct s3_info info = { 0 };
+    struct err err = { 0 };
+
+    assert_success(s3_head(fixture.s3, "bucket", "a/./b c+\u00e4", "v=1&2", &info, &err), &err);
+    s3_info_release(&info);
+    s3_close(fixture.s3);
+    canned_server_stop(fixture.server, &requests);
+    scratch_remove(fixture.folder);
+    assert_string_equal(buffer_text(&requests), line);
+    buffer_release(&requests);
+}
+
+static void the_bucket_stands_in_the_path_or_in_the_host(void **state) {
+    (void)state;
+    expect_request("127.0.0.1", "", S3_ADDRESSING_PATH,
+                   "HEAD /bucket/a/./b%20c%2B%C3%A4?versionId=v%3D1%262 HTTP/1.1\n");
+    expect_request("127.0.0.1", "/storage/v1/s3/", S3_ADDRESSING_PATH,
+                   "HEAD /storage/v1/s3/bucket/a/./b%20c%2B%C3%A4?versionId=v%3D1%262 HTTP/1.1\n");
+    expect_request("localhost", "", S3_ADDRESSING_HOST, "HEAD /a/./b%20c%2B%C3%A4?versionId=v%3D1%262 HTTP/1.1\n");
+}
+
+static void retry_after_may_be_a_date(void **state) {
+    static const char *const answers[] = { "HTTP/1.1 503 Slow Down\r\nConnection: close\r\nContent-Length: 0\r\n"
+                                           "Date: Sat, 21 Nov 2026 10:00:00 GMT\r\n"
+                                           "Retry-After: Sat, 21 Nov 2026 10:00:01 GMT\r\n\r\n",
+                                           "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", NULL };
+    struct fixture fixture = start(answers);
+    struct err err = { 0 };
+    const double begin = clock_monotonic();
+
+    (void)state;
+    s3_set_retry_time(fixture.s3, 20);
+    assert_success(s3_put(fixture.s3, "bucket", "key", "x", 1, NULL, NULL, &err), &err);
+    assert_true(clock_monotonic() - begin >= 0.9);
+    finish(&fixture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_part_is_only_the_part_that_was_asked_for),
@@ -227,6 +276,8 @@ int main(void) {
         cmocka_unit_test(what_is_not_http_is_an_error),
         cmocka_unit_test(an_etag_that_is_an_md5_is_compared),
         cmocka_unit_test(nothing_of_a_server_reaches_a_terminal_as_it_is),
+        cmocka_unit_test(the_bucket_stands_in_the_path_or_in_the_host),
+        cmocka_unit_test(retry_after_may_be_a_date),
         cmocka_unit_test(a_marker_that_hides_is_an_absence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
