@@ -279,7 +279,7 @@ enum v2_verdict v2_judge(struct s3 *s3, const struct v2_call *call, unsigned tri
     if (call->unreadable) {
         err_set(err, ERR_UNSUPPORTED, "%s %s: the answer has no ETag that libs3 can read", VERBS[call->kind], name);
         err_hint(err, "signature = \"v2\" needs a server that answers in HTTP/1.1 and spells headers as AWS does");
-        return V2_FINAL;
+        return tries < STRANGE_TRIES ? V2_AGAIN : V2_FINAL;
     }
     if (call->too_much) {
         err_set(err, ERR_CORRUPT, "%s %s: more than the %llu bytes that were to come", VERBS[call->kind], name,

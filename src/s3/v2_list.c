@@ -8,7 +8,7 @@
 enum {
     ENCODED_MAX = 3071,  /* of a parameter: one byte more and libs3 writes past the end of its buffer */
     PAGE_LIMIT = 100000, /* more than any server gives at once */
-    EMPTY_PAGES = 2,     /* that end a listing: one could be an answer that broke off */
+    EMPTY_PAGES = 4,     /* that end a listing whose end cannot be confirmed */
 };
 
 struct found {
@@ -80,21 +80,30 @@ static int check(struct s3 *s3, const char *bucket, const char *prefix, const ch
     return 0;
 }
 
-/* Tells of a page. `last` is the last key there was, owned. */
-static int deliver(struct s3 *s3, const char *bucket, const char *prefix, const struct page *page, char **last,
-                   s3_each *each, void *context, struct err *err) {
-    for (size_t i = 0; i < page->count; i++) {
-        const struct found *found = &page->items[i];
+struct listing {
+    struct v2_call call;
+    struct page page;
+    char *last, *before; /* the last two keys there were; `before` may be where the listing starts */
+    bool any;            /* `last` is a key that was listed */
+};
+
+/* Tells of the page from `first` on. */
+static int deliver(struct s3 *s3, struct listing *listing, size_t first, s3_each *each, void *context,
+                   struct err *err) {
+    for (size_t i = first; i < listing->page.count; i++) {
+        const struct found *found = &listing->page.items[i];
         const struct s3_listed listed = {
             .key = found->key, .size = found->size, .modified = found->modified, .etag = found->etag
         };
-        if (check(s3, bucket, prefix, *last, found->key, err) < 0)
+        if (check(s3, listing->call.bucket, listing->call.prefix, listing->last, found->key, err) < 0)
             return -1;
         const int result = each(context, &listed, err);
         if (result != 0)
             return result;
-        free(*last);
-        *last = mem_string(found->key);
+        free(listing->before);
+        listing->before = listing->last;
+        listing->last = mem_string(found->key);
+        listing->any = true;
     }
     return 0;
 }
@@ -123,25 +132,53 @@ static int fetch(struct s3 *s3, struct v2_call *list, struct page *page, struct 
     return -1;
 }
 
+/*
+ * An empty page may be an answer that broke off, or that is no listing at all: libs3 does not tell. So the next request
+ * starts before the last key: an answer that has it is a listing, and what follows it is what follows it. Returns how
+ * many empty pages it counts for.
+ */
+static int confirm(struct s3 *s3, struct listing *listing, size_t *first, struct err *err) {
+    struct page *page = &listing->page;
+    bool last_is_there = false;
+
+    listing->call.marker = listing->any ? listing->before : listing->last;
+    if (fetch(s3, &listing->call, page, err) < 0)
+        return -1;
+    for (*first = 0; listing->any && *first < page->count; ++*first) {
+        const int order = strcmp(page->items[*first].key, listing->last);
+        last_is_there = last_is_there || order == 0;
+        if (order > 0)
+            break;
+    }
+    if (*first < page->count)
+        return 0;
+    return last_is_there || !listing->any ? EMPTY_PAGES : 1;
+}
+
 int s3_v2_list(struct s3 *s3, const char *bucket, const char *prefix, const char *start_after, s3_each *each,
                void *context, struct err *err) {
-    struct page page = { 0 };
-    struct v2_call list = {
-        .kind = V2_LIST, .bucket = bucket, .prefix = prefix ? prefix : "", .page = on_page, .context = &page
-    };
-    char *last = start_after && start_after[0] != '\0' ? mem_string(start_after) : NULL;
-    int result = v2_check_credentials(s3, err);
+    struct listing listing = { .call = { .kind = V2_LIST, .bucket = bucket, .prefix = prefix ? prefix : "" } };
+    int result = v2_check_credentials(s3, err), empty = 0;
 
-    for (int empty = 0; result == 0 && empty < EMPTY_PAGES;) {
-        list.marker = last;
-        result = fetch(s3, &list, &page, err);
+    listing.call.page = on_page;
+    listing.call.context = &listing.page;
+    listing.last = start_after && start_after[0] != '\0' ? mem_string(start_after) : NULL;
+    while (result == 0 && empty < EMPTY_PAGES) {
+        size_t first = 0;
+        int counts = 1;
+        listing.call.marker = listing.last;
+        if (empty == 0)
+            result = fetch(s3, &listing.call, &listing.page, err);
+        else
+            result = (counts = confirm(s3, &listing, &first, err)) < 0 ? -1 : 0;
         if (result == 0)
-            result = deliver(s3, bucket, list.prefix, &page, &last, each, context, err);
-        empty = page.count == 0 ? empty + 1 : 0;
+            result = deliver(s3, &listing, first, each, context, err);
+        empty = first == listing.page.count ? empty + counts : 0;
     }
-    clear(&page);
-    free(page.items);
-    free(last);
-    v2_call_release(&list);
+    clear(&listing.page);
+    free(listing.page.items);
+    free(listing.last);
+    free(listing.before);
+    v2_call_release(&listing.call);
     return result;
 }

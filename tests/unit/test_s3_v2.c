@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include "../../src/s3/s3_internal.h"
 #include <cmocka.h>
 #include <muniment/s3/client.h>
 #include <muniment/util/clock.h>
@@ -12,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lib/fault_proxy.h"
 #include "../lib/rgw.h"
 #include "../lib/scratch.h"
 
@@ -21,7 +21,7 @@ struct fixture {
     char *bucket;
 };
 
-static int set_up(void **state) {
+static int set_up_group(void **state) {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     struct s3_service service = { 0 };
     struct err err = { 0 };
@@ -33,13 +33,40 @@ static int set_up(void **state) {
     assert_success(s3_open(&service, NULL, &fixture->v4, &err), &err);
     service.signature = S3_SIGNATURE_V2;
     assert_success(s3_open(&service, NULL, &fixture->s3, &err), &err);
-    s3_set_retry_time(fixture->s3, 5);
     s3_service_release(&service);
     fixture->bucket = test_rgw_bucket(TEST_BUCKET_PLAIN);
     return 0;
 }
 
+static int set_up(void **state) {
+    struct fixture *fixture = *state;
+    if (fixture->s3)
+        s3_set_retry_time(fixture->s3, 5);
+    return 0;
+}
+
+static int collect(void *context, const struct s3_listed *object, struct err *err) {
+    (void)err;
+    buffer_put(context, object->key, strlen(object->key) + 1);
+    return 0;
+}
+
+/* Every test finds the bucket empty. */
 static int tear_down(void **state) {
+    struct fixture *fixture = *state;
+    struct buffer keys = { 0 };
+    struct err err = { 0 };
+
+    if (!fixture->s3)
+        return 0;
+    assert_success(s3_list(fixture->v4, fixture->bucket, "", NULL, collect, &keys, &err), &err);
+    for (size_t at = 0; at < keys.length; at += strlen((const char *)keys.data + at) + 1)
+        assert_success(s3_delete(fixture->v4, fixture->bucket, (const char *)keys.data + at, NULL, &err), &err);
+    buffer_release(&keys);
+    return 0;
+}
+
+static int tear_down_group(void **state) {
     struct fixture *fixture = *state;
 
     if (fixture->bucket)
@@ -270,23 +297,23 @@ static void listings_are_whole_and_sorted(void **state) {
     struct seen seen = { .stop_after = SIZE_MAX };
     struct err err = { 0 };
 
-    assert_success(s3_v2_list(fixture->s3, fixture->bucket, NULL, NULL, see, &seen, &err), &err);
+    assert_success(s3_list(fixture->s3, fixture->bucket, NULL, NULL, see, &seen, &err), &err);
     assert_int_equal(seen.count, 0);
     for (size_t i = 0; i < COUNT; i++)
         put(fixture->s3, fixture->bucket, keys[i], "hello");
-    assert_success(s3_v2_list(fixture->s3, fixture->bucket, "", "", see, &seen, &err), &err);
+    assert_success(s3_list(fixture->s3, fixture->bucket, "", "", see, &seen, &err), &err);
     assert_int_equal(seen.count, COUNT);
     for (size_t i = 0; i < COUNT; i++)
         assert_string_equal(seen.keys[i], keys[i]);
     forget(&seen);
-    assert_success(s3_v2_list(fixture->s3, fixture->bucket, "a/", NULL, see, &seen, &err), &err);
+    assert_success(s3_list(fixture->s3, fixture->bucket, "a/", NULL, see, &seen, &err), &err);
     assert_int_equal(seen.count, 2);
     forget(&seen);
-    assert_success(s3_v2_list(fixture->s3, fixture->bucket, "", "a/1", see, &seen, &err), &err);
+    assert_success(s3_list(fixture->s3, fixture->bucket, "", "a/1", see, &seen, &err), &err);
     assert_int_equal(seen.count, 5);
     forget(&seen);
     seen.stop_after = 3;
-    assert_failure(s3_v2_list(fixture->s3, fixture->bucket, "", NULL, see, &seen, &err), ERR_REFUSED, &err);
+    assert_failure(s3_list(fixture->s3, fixture->bucket, "", NULL, see, &seen, &err), ERR_REFUSED, &err);
     assert_int_equal(seen.count, 3);
     forget(&seen);
 }
@@ -304,7 +331,7 @@ static void times_of_listings_are_those_of_heads_wherever_we_are(void **state) {
     assert_success(s3_head(fixture->v4, fixture->bucket, "x", NULL, &info, &err), &err);
     for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
         setenv("TZ", zones[i], 1);
-        assert_success(s3_v2_list(fixture->s3, fixture->bucket, NULL, NULL, see, &seen, &err), &err);
+        assert_success(s3_list(fixture->s3, fixture->bucket, NULL, NULL, see, &seen, &err), &err);
         assert_int_equal(seen.modified, info.modified);
         forget(&seen);
     }
@@ -325,14 +352,14 @@ static void a_listing_that_libs3_cannot_read_is_an_error(void **state) {
     s3_set_retry_time(fixture->s3, 1);
     put(fixture->v4, fixture->bucket, "a", "hello");
     put(fixture->v4, fixture->bucket, "b\x01", "hello");
-    assert_int_equal(s3_v2_list(fixture->s3, fixture->bucket, NULL, NULL, see, &seen, &err), -1);
+    assert_int_equal(s3_list(fixture->s3, fixture->bucket, NULL, NULL, see, &seen, &err), -1);
     assert_non_null(strstr(err.hint, "control characters"));
     assert_success(s3_delete(fixture->v4, fixture->bucket, "b\x01", NULL, &err), &err);
     forget(&seen);
     memset(key, 'k', sizeof key);
     key[1024] = '\0';
     put(fixture->v4, fixture->bucket, key, "hello");
-    assert_failure(s3_v2_list(fixture->s3, fixture->bucket, NULL, NULL, see, &seen, &err), ERR_UNSUPPORTED, &err);
+    assert_failure(s3_list(fixture->s3, fixture->bucket, NULL, NULL, see, &seen, &err), ERR_UNSUPPORTED, &err);
     forget(&seen);
 }
 
@@ -409,6 +436,7 @@ static void headers_that_libs3_would_lose_or_change_are_refused(void **state) {
 static void what_v2_does_not_have_is_refused(void **state) {
     struct fixture *fixture = need_server(state);
     const struct s3_get what = { .version = "v", .length = UINT64_MAX, .max = 100 };
+    char *upload;
     struct buffer got = { 0 };
     struct s3_info info;
     struct err err = { 0 };
@@ -416,6 +444,7 @@ static void what_v2_does_not_have_is_refused(void **state) {
     assert_failure(s3_get(fixture->s3, fixture->bucket, "x", &what, &got, NULL, &err), ERR_UNSUPPORTED, &err);
     assert_failure(s3_head(fixture->s3, fixture->bucket, "x", "v", &info, &err), ERR_UNSUPPORTED, &err);
     assert_failure(s3_delete(fixture->s3, fixture->bucket, "x", "v", &err), ERR_UNSUPPORTED, &err);
+    assert_failure(s3_multipart_begin(fixture->s3, fixture->bucket, "x", NULL, &upload, &err), ERR_UNSUPPORTED, &err);
 }
 
 static void refusals_of_the_server_keep_their_kind(void **state) {
@@ -428,7 +457,7 @@ static void refusals_of_the_server_keep_their_kind(void **state) {
 
     assert_failure(s3_put(fixture->s3, "there-is-no-such-bucket", "x", "hello", 5, NULL, NULL, &err), ERR_INVALID,
                    &err);
-    assert_failure(s3_v2_list(fixture->s3, "there-is-no-such-bucket", NULL, NULL, see, &seen, &err), ERR_INVALID, &err);
+    assert_failure(s3_list(fixture->s3, "there-is-no-such-bucket", NULL, NULL, see, &seen, &err), ERR_INVALID, &err);
     test_rgw_service(&service, NULL);
     free(service.credentials);
     service.credentials = mem_string(test_rgw_other_credentials());
@@ -437,7 +466,7 @@ static void refusals_of_the_server_keep_their_kind(void **state) {
     put(fixture->s3, fixture->bucket, "x", "hello");
     assert_failure(s3_put(other, fixture->bucket, "x", "other", 5, NULL, NULL, &err), ERR_DENIED, &err);
     assert_failure(s3_head(other, fixture->bucket, "x", NULL, &info, &err), ERR_DENIED, &err);
-    assert_failure(s3_v2_list(other, fixture->bucket, NULL, NULL, see, &seen, &err), ERR_DENIED, &err);
+    assert_failure(s3_list(other, fixture->bucket, NULL, NULL, see, &seen, &err), ERR_DENIED, &err);
     assert_int_equal(s3_delete(other, fixture->bucket, "x", NULL, &err), -1);
     assert_int_equal(err.code, ERR_DENIED);
     assert_non_null(strstr(err.message, "'x'"));
@@ -462,6 +491,126 @@ static void a_server_that_is_not_there_is_an_error_in_time(void **state) {
     assert_failure(s3_put(nowhere, "bucket", "x", "hello", 5, NULL, NULL, &err), ERR_SYSTEM, &err);
     s3_close(nowhere);
     s3_service_release(&service);
+}
+
+/* --- through a proxy that fails ----------------------------------------------------------------------------------- */
+
+struct faulty {
+    struct fault_proxy *proxy;
+    struct s3 *s3;
+};
+
+static struct faulty begin_faults(int64_t retry_time) {
+    struct faulty faulty = { .proxy = fault_proxy_start() };
+    struct s3_service service = { 0 };
+    struct err err = { 0 };
+
+    test_rgw_service(&service, fault_proxy_endpoint(faulty.proxy));
+    service.signature = S3_SIGNATURE_V2;
+    assert_success(s3_open(&service, NULL, &faulty.s3, &err), &err);
+    s3_set_retry_time(faulty.s3, retry_time);
+    s3_service_release(&service);
+    return faulty;
+}
+
+/* What stands for B2 would refuse V2. */
+static void set_faults(struct faulty *faulty, const char *rules) {
+    char *all = mem_format("v2\n%s", rules);
+    fault_proxy_set(faulty->proxy, all);
+    free(all);
+}
+
+static void end_faults(struct faulty *faulty) {
+    s3_close(faulty->s3);
+    fault_proxy_stop(faulty->proxy);
+}
+
+static void what_fails_for_a_while_is_tried_again(void **state) {
+    static const char *const faults[] = {
+        "status code=503 kind=put count=1\nstatus code=503 kind=get count=1\nstatus code=503 kind=delete count=1",
+        "cut-request kind=put count=1\ncut-answer kind=get count=2\nlost-answer kind=delete count=1",
+        "error-200 kind=put count=1\nerror-200 kind=get count=1\nlost-answer kind=head count=1",
+        "error-200-after kind=put count=1\nlost-answer kind=get count=1",
+        "status code=500 text=not_xml kind=put count=1",
+    };
+    struct fixture *fixture = need_server(state);
+    struct faulty faulty = begin_faults(30);
+    char *text = mem_alloc(100001);
+    struct s3_info info;
+    struct err err = { 0 };
+
+    for (size_t i = 0; i < 100000; i++)
+        text[i] = (char)('a' + i % 23);
+    text[100000] = '\0';
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        set_faults(&faulty, faults[i]);
+        put(faulty.s3, fixture->bucket, "x", text);
+        holds(fixture->v4, fixture->bucket, "x", text);
+        holds(faulty.s3, fixture->bucket, "x", text);
+        assert_success(s3_delete(faulty.s3, fixture->bucket, "x", NULL, &err), &err);
+        assert_failure(s3_head(fixture->v4, fixture->bucket, "x", NULL, &info, &err), ERR_NOT_FOUND, &err);
+    }
+    free(text);
+    end_faults(&faulty);
+}
+
+static void a_put_whose_answer_is_lost_is_not_sent_twice(void **state) {
+    struct fixture *fixture = need_server(state);
+    struct faulty faulty = begin_faults(30);
+
+    set_faults(&faulty, "lost-answer kind=put count=1");
+    put(faulty.s3, fixture->bucket, "x", "hello");
+    assert_int_equal(fault_proxy_count(faulty.proxy, "put"), 1);
+    end_faults(&faulty);
+}
+
+static void a_listing_that_is_cut_short_is_continued(void **state) {
+    static const char *const faults[] = {
+        "",
+        "short keep=3 kind=list",
+        "cut-answer kind=list count=1",
+        "error-200 kind=list count=1",
+        "error-200 kind=list skip=1 count=1",
+        "error-200 kind=list skip=1 count=2",
+    };
+    enum { COUNT = 9 };
+    struct fixture *fixture = need_server(state);
+    struct faulty faulty = begin_faults(30);
+    struct seen seen = { .stop_after = SIZE_MAX };
+    struct err err = { 0 };
+    char key[16];
+
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(key, sizeof key, "key-%d", i);
+        put(fixture->s3, fixture->bucket, key, "hello");
+    }
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        set_faults(&faulty, faults[i]);
+        assert_success(s3_list(faulty.s3, fixture->bucket, "key-", NULL, see, &seen, &err), &err);
+        if (seen.count != COUNT)
+            fail_msg("'%s': %zu keys", faults[i], seen.count);
+        forget(&seen);
+    }
+    end_faults(&faulty);
+}
+
+static void what_fails_for_good_is_an_error_that_says_where(void **state) {
+    struct fixture *fixture = need_server(state);
+    struct faulty faulty = begin_faults(2);
+    struct s3_info info;
+    struct err err = { 0 };
+
+    set_faults(&faulty, "status code=503 kind=put");
+    assert_int_equal(s3_put(faulty.s3, fixture->bucket, "x", "hello", 5, NULL, NULL, &err), -1);
+    assert_int_equal(err.code, ERR_SYSTEM);
+    assert_non_null(strstr(err.message, "SlowDown"));
+    assert_non_null(strstr(err.message, fixture->bucket));
+    set_faults(&faulty, "status code=403 text=cap_exceeded kind=put");
+    assert_int_equal(s3_put(faulty.s3, fixture->bucket, "x", "hello", 5, NULL, NULL, &err), -1);
+    set_faults(&faulty, "status code=403 kind=head");
+    assert_failure(s3_put(faulty.s3, fixture->bucket, "x", "hello", 5, NULL, NULL, &err), ERR_DENIED, &err);
+    assert_failure(s3_head(faulty.s3, fixture->bucket, "x", NULL, &info, &err), ERR_DENIED, &err);
+    end_faults(&faulty);
 }
 
 enum { THREADS = 8, ROUNDS = 12 };
@@ -523,7 +672,11 @@ int main(void) {
         with_fixture(what_v2_does_not_have_is_refused),
         with_fixture(refusals_of_the_server_keep_their_kind),
         with_fixture(a_server_that_is_not_there_is_an_error_in_time),
+        with_fixture(what_fails_for_a_while_is_tried_again),
+        with_fixture(a_put_whose_answer_is_lost_is_not_sent_twice),
+        with_fixture(a_listing_that_is_cut_short_is_continued),
+        with_fixture(what_fails_for_good_is_an_error_that_says_where),
         with_fixture(many_threads_do_not_disturb_each_other),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
