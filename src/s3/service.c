@@ -217,9 +217,10 @@ static int find_named(const char *name, size_t length, const struct s3_services 
             s3_service_copy(found, &services->items[i]);
             return 0;
         }
-        if (other)
-            buffer_printf(&names, "%s%s", names.length > 0 ? ", " : "", other);
     }
+    for (size_t i = 0; services && i < services->count; i++)
+        if (services->items[i].name)
+            buffer_printf(&names, "%s%s", names.length > 0 ? ", " : "", services->items[i].name);
     if (names.length > 0)
         err_set(err, ERR_INVALID, "there is no service '%.*s'; there are: %s", (int)length, name, buffer_text(&names));
     else
