@@ -1,17 +1,26 @@
 # shellcheck shell=bash
 # The three tools behind one interface, each as its own documentation says to use it, with encryption on and its cache
-# where it wants one. Functions take TOOL and NAME: a tool may have several repositories, each below $WORK/TOOL-NAME.
+# where it wants one. Functions take TOOL and NAME: a tool may have several repositories, each below $WORK/TOOL-NAME. With
+# ON=BUCKET the repository itself is in that bucket.
 
 export RESTIC_PASSWORD=measurement BORG_PASSPHRASE=measurement BORG_RELOCATED_REPO_ACCESS_IS_OK=yes
 
 tool_env() { # TOOL NAME
     PLACE=$WORK/$1-$2
-    export RESTIC_REPOSITORY=$PLACE/repository RESTIC_CACHE_DIR=$PLACE/cache
+    REPOSITORY=$PLACE/repository
+    restic=(restic -q)
+    case ${ON-},$1 in
+    ,*) ;;
+    *,muniment) REPOSITORY=s3:rgw/$ON/$1-$2 ;;
+    *) REPOSITORY=s3:$RGW_ENDPOINT/$ON/$1-$2 restic=(restic -q -o "s3.connections=$CONNECTIONS") ;;
+    esac
+    export RESTIC_REPOSITORY=$REPOSITORY RESTIC_CACHE_DIR=$PLACE/cache
     export BORG_REPO=$PLACE/repository BORG_BASE_DIR=$PLACE/base
 }
 
-# A new, empty repository; what was there goes. For muniment SOURCES is the list of its sources in configuration syntax.
-tool_init() { # TOOL NAME SOURCES [MORE]
+# A new, empty repository; what was there goes. For muniment SOURCES is the list of its sources in configuration syntax,
+# MORE are further settings of the set, TOP of the configuration.
+tool_init() { # TOOL NAME SOURCES [MORE [TOP]]
     tool_env "$1" "$2"
     rm -rf "$PLACE"
     mkdir -p "$PLACE"
@@ -19,7 +28,8 @@ tool_init() { # TOOL NAME SOURCES [MORE]
     muniment)
         mkdir "$PLACE/keys"
         cat >"$PLACE/conf" <<END
-repository = "$PLACE/repository";
+${5-}
+repository = "$REPOSITORY";
 state = "$PLACE/state";
 sets = ( { name = "app"; write_key = "$PLACE/keys/write"; read_key = "$PLACE/keys/read";
   sources = ( $3 );
@@ -27,7 +37,7 @@ sets = ( { name = "app"; write_key = "$PLACE/keys/write"; read_key = "$PLACE/key
 END
         "$PROGRAM" -c "$PLACE/conf" init app
         ;;
-    restic) restic init -q ;;
+    restic) "${restic[@]}" init ;;
     borg) borg init -e repokey-blake2 ;;
     esac >"$WORK/log" 2>&1 || give_up "$1 could not make a repository"
 }
@@ -37,8 +47,8 @@ tool_capture() { # TOOL NAME (FOLDER | -)
     tool_env "$1" "$2"
     case $1,$3 in
     muniment,*) command=("$PROGRAM" --no-progress -c "$PLACE/conf" snapshot app) ;;
-    restic,-) command=(restic backup -q --stdin --stdin-filename app.dump) ;;
-    restic,*) command=(restic backup -q "$3") ;;
+    restic,-) command=("${restic[@]}" backup --stdin --stdin-filename app.dump) ;;
+    restic,*) command=("${restic[@]}" backup "$3") ;;
     borg,-) command=(borg create --compression "zstd,3" "::{now:%Y%m%d%H%M%S%f}" -) ;;
     borg,*) command=(borg create --compression "zstd,3" "::{now:%Y%m%d%H%M%S%f}" "$3") ;;
     esac
@@ -49,7 +59,7 @@ tool_restore() { # TOOL NAME FOLDER
     tool_env "$1" "$2"
     case $1 in
     muniment) command=("$PROGRAM" --no-progress -c "$PLACE/conf" restore app --to "$3") ;;
-    restic) command=(restic restore -q latest --target "$3") ;;
+    restic) command=("${restic[@]}" restore latest --target "$3") ;;
     borg) command=(borg extract "::$(borg list --last 1 --format '{archive}')") ;;
     esac
 }
