@@ -38,7 +38,7 @@ const char *s3_store_name(const struct s3_store *store, const char *key);
 int s3_store_wrap(const struct s3_store *store, const char *what, const char *name, struct err *err);
 
 /* After a listing of versions that failed: whether the bucket is known to keep none, so that a listing of objects is
- * all there is to know. Clears the error then; else a hint is added. */
+ * all there is to know. Clears the error then. */
 bool s3_store_has_no_versions(const struct s3_store *store, struct err *err);
 
 /* store_get() and store_get_range() of one version; NULL is the newest. */

@@ -120,10 +120,8 @@ static int hide(struct removing *removing, const struct versions *versions, stru
         removal->hidden = true;
         return 0;
     }
-    if (s3_delete(store->s3, store->place.bucket, removing->key, NULL, err) < 0) {
-        err_hint(err, "the key may neither destroy nor hide objects");
-        return -1;
-    }
+    if (s3_delete(store->s3, store->place.bucket, removing->key, NULL, err) < 0)
+        return err_wrap(err, "the key may neither destroy nor hide objects");
     if (list_versions(removing, &left, err) < 0)
         return -1;
     removal->hidden = left.count > 0 && left.items[0].marker;

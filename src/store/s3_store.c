@@ -47,7 +47,7 @@ bool s3_store_has_no_versions(const struct s3_store *store, struct err *err) {
             return true;
         }
     }
-    err_hint(err, "the key needs the right to list the versions of objects (s3:ListBucketVersions)");
+    err_wrap(err, "the key must be able to list the versions of objects (s3:ListBucketVersions)");
     return false;
 }
 
