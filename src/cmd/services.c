@@ -33,11 +33,16 @@ const struct s3_service *invocation_url_service(struct invocation *invocation) {
     return &services->items[0];
 }
 
+/* True for "s3:NAME/...", false for a URL and for a folder. */
+static bool names_a_service(const char *address) {
+    return s3_is_address(address) && strncmp(address + strcspn(address, "/") - 1, "://", 3) != 0;
+}
+
 int invocation_services(struct invocation *invocation, const char *address, const struct s3_services **services,
                         struct err *err) {
     invocation_url_service(invocation);
     *services = &invocation->url_services;
-    if (s3_is_address(address) && strstr(address, "://") == NULL) {
+    if (names_a_service(address)) {
         if (invocation_settings(invocation, err) != 0) {
             err->hint[0] = '\0'; /* that of the configuration: whoever has none needs another */
             err_hint(err, "an address without configuration is a URL: s3:https://HOST/BUCKET/PREFIX");
