@@ -507,7 +507,7 @@ static void listings_that_end_early_are_whole(void **state) {
     struct fixture fixture;
     struct buffer seen = { 0 }, all = { 0 };
     struct err err = { 0 };
-    char key[8];
+    char key[16];
     (void)state;
 
     open_world(&fixture, buckets.versioned);

@@ -296,6 +296,26 @@ static void a_completion_whose_answer_is_lost_is_found(void **state) {
     survives(buckets.plain, "error-200-after kind=complete count=1", "after");
 }
 
+static void an_upload_that_was_completed_already_is_a_success(void **state) {
+    struct s3 *s3 = open_faulty("status code=404 error=NoSuchUpload kind=complete skip=1");
+    struct s3_part parts[2];
+    struct s3_info first, second;
+    struct err err = { 0 };
+    (void)state;
+
+    char *upload = begin(s3, buckets.versioned, "already", NULL);
+    put_parts(s3, buckets.versioned, "already", upload, parts);
+    assert_success(s3_multipart_complete(s3, buckets.versioned, "already", upload, parts, 2, &first, &err), &err);
+    assert_success(s3_multipart_complete(s3, buckets.versioned, "already", upload, parts, 2, &second, &err), &err);
+    assert_string_equal(first.version, second.version);
+    assert_string_equal(first.etag, second.etag);
+    assert_int_equal(second.size, S3_PART_MIN + LAST);
+    s3_info_release(&first);
+    s3_info_release(&second);
+    free(upload);
+    s3_close(s3);
+}
+
 static void a_completion_that_holds_an_error_is_tried_again(void **state) {
     (void)state;
     survives(buckets.plain, "error-200 kind=complete count=1", "error");
@@ -409,6 +429,7 @@ int main(void) {
         cmocka_unit_test(an_upload_is_resumed_from_its_list_of_parts),
         cmocka_unit_test(long_lists_of_parts_are_followed),
         cmocka_unit_test(a_completion_whose_answer_is_lost_is_found),
+        cmocka_unit_test(an_upload_that_was_completed_already_is_a_success),
         cmocka_unit_test(a_completion_that_holds_an_error_is_tried_again),
         cmocka_unit_test(a_completion_without_an_etag_is_looked_at),
         cmocka_unit_test(parts_that_break_off_are_sent_again),
