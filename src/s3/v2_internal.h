@@ -15,6 +15,7 @@
  * empty page is believed only the second time.
  *  - It reads names of headers only as AWS spells them: behind HTTP/2, which has them in lower case, it is refused.
  *  - It reads the times of listings as local time; that is undone, but for the hour that a change of clocks skips.
+ *  - It dates requests by this machine's clock, whatever the server's says.
  *  - A transfer that stays below 1 kB/s for 15 s is broken off; bandwidth limits are not possible; every call makes
  *    a connection of its own.
  */

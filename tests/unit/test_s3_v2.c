@@ -5,11 +5,15 @@
 #include <cmocka.h>
 #include <muniment/s3/client.h>
 #include <muniment/util/clock.h>
+#include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../lib/fault_proxy.h"
 #include "../lib/rgw.h"
@@ -571,7 +575,7 @@ static void a_listing_that_is_cut_short_is_continued(void **state) {
         "cut-answer kind=list count=1",
         "error-200 kind=list count=1",
         "error-200 kind=list skip=1 count=1",
-        "error-200 kind=list skip=1 count=2",
+        "short keep=3 kind=list count=1\nerror-200 kind=list count=2",
     };
     enum { COUNT = 9 };
     struct fixture *fixture = need_server(state);
@@ -610,6 +614,39 @@ static void what_fails_for_good_is_an_error_that_says_where(void **state) {
     set_faults(&faulty, "status code=403 kind=head");
     assert_failure(s3_put(faulty.s3, fixture->bucket, "x", "hello", 5, NULL, NULL, &err), ERR_DENIED, &err);
     assert_failure(s3_head(faulty.s3, fixture->bucket, "x", NULL, &info, &err), ERR_DENIED, &err);
+    end_faults(&faulty);
+}
+
+/* In a child, whose end is the proof: the server is silent for longer than the alarm waits. */
+static void an_interrupt_ends_a_call_while_the_server_is_silent(void **state) {
+    struct fixture *fixture = need_server(state);
+    struct faulty faulty = begin_faults(30);
+    const struct s3_get what = { .length = UINT64_MAX, .max = 100 };
+    int status, ready[2];
+
+    put(fixture->s3, fixture->bucket, "x", "hello");
+    set_faults(&faulty, "slow ms=60000 kind=get");
+    assert_int_equal(pipe(ready), 0);
+    const pid_t child = scratch_fork();
+    if (child == 0) {
+        struct buffer got = { 0 };
+        struct err err = { 0 };
+        interrupt_install();
+        alarm(10);
+        if (write(ready[1], "", 1) != 1)
+            _exit(100);
+        const int result = s3_get(faulty.s3, fixture->bucket, "x", &what, &got, NULL, &err);
+        _exit(result == 0 ? 101 : (int)err.code);
+    }
+    assert_int_equal(read(ready[0], &status, 1), 1);
+    while (fault_proxy_taken(faulty.proxy, "slow") == 0)
+        usleep(20000);
+    assert_int_equal(kill(child, SIGTERM), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), ERR_INTERRUPTED);
+    close(ready[0]);
+    close(ready[1]);
     end_faults(&faulty);
 }
 
@@ -676,6 +713,7 @@ int main(void) {
         with_fixture(a_put_whose_answer_is_lost_is_not_sent_twice),
         with_fixture(a_listing_that_is_cut_short_is_continued),
         with_fixture(what_fails_for_good_is_an_error_that_says_where),
+        with_fixture(an_interrupt_ends_a_call_while_the_server_is_silent),
         with_fixture(many_threads_do_not_disturb_each_other),
     };
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
