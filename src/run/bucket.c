@@ -137,7 +137,8 @@ static void judge_rules(const struct judgement *judgement) {
     struct policy_reach reach;
     char span[CLOCK_TEXT], age[CLOCK_TEXT], horizon[CLOCK_TEXT];
     if (!bucket->rules_known) {
-        tell(judgement, BUCKET_WARNING, "this key may not read the bucket's lifecycle rules: none may end objects");
+        tell(judgement, BUCKET_WARNING,
+             "this key or this server does not tell the bucket's lifecycle rules: make sure that none ends objects");
         return;
     }
     plan_reach(&set->policy, &reach);
@@ -172,7 +173,7 @@ void bucket_judge(const struct s3_bucket *bucket, const struct bucket_use *use, 
                   void *context) {
     const struct judgement judgement = { bucket, use, finding, context };
     if (bucket->versioning == S3_VERSIONING_UNKNOWN)
-        tell(&judgement, BUCKET_WARNING, "this key may not read whether the bucket keeps versions");
+        tell(&judgement, BUCKET_WARNING, "this key or this server does not tell whether the bucket keeps versions");
     judge_versions(&judgement);
     judge_retention(&judgement);
     judge_rules(&judgement);

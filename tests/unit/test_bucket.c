@@ -85,7 +85,7 @@ static void a_lock_needs_a_bucket_that_can_lock(void **state) {
     assert_says(verdict, "problem: a lock is asked for, but the bucket has no object lock");
     verdict->bucket.locks_known = false;
     assert_no_problem(verdict);
-    assert_says(verdict, "warning: a lock is asked for, but this key may not read");
+    assert_says(verdict, "warning: a lock is asked for, but this key or this server does not tell");
     verdict->bucket.versioning = S3_VERSIONING_OFF;
     assert_says(verdict, "problem: a lock is asked for, but the bucket's versioning is off");
     verdict->bucket.versioning = S3_VERSIONING_SUSPENDED;
@@ -128,7 +128,7 @@ static void a_rule_that_ends_objects_is_refused_where_it_covers_the_store(void *
     verdict->rules[0].abort_uploads = 7;
     assert_no_problem(verdict);
     verdict->bucket.rules_known = false;
-    assert_says(verdict, "warning: this key may not read the bucket's lifecycle rules");
+    assert_says(verdict, "warning: this key or this server does not tell the bucket's lifecycle rules");
 }
 
 static void days_of_hidden_versions_add_to_the_horizon(void **state) {
