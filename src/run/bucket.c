@@ -91,8 +91,7 @@ static void judge_versions(const struct judgement *judgement) {
              "a lock is asked for, but the bucket has no object lock: it is given to a bucket when it is made");
     else if (!bucket->locks)
         tell(judgement, BUCKET_WARNING,
-             "a lock is asked for, but this key may not read whether the bucket has object "
-             "lock");
+             "a lock is asked for, but this key or this server does not tell whether the bucket has object lock");
 }
 
 /* The least time that a snapshot which takes a place in the calendar stays, and so all it wrote. */
