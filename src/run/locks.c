@@ -16,9 +16,12 @@ int64_t purge_slack(const struct policy *policy) {
 /* A partial snapshot may be ended by the next complete one. A deadline at birth binds whatever the policy says now. */
 static int64_t earliest_end(const struct lock_policy *locks, const struct head *head) {
     int64_t until = plan_lock_until(locks->calendar, locks->policy, head->tiers, head->started);
-    int64_t slack = purge_slack(locks->policy);
-    if (head->deadline != 0 && (until == 0 || head->deadline - slack < until))
-        until = head->deadline - slack;
+    if (head->deadline != 0) {
+        const struct policy at_birth = { .max_age = head->deadline - head->started,
+                                         .interval = locks->policy->interval };
+        int64_t expires = head->deadline - plan_slack(&at_birth);
+        until = until == 0 || expires < until ? expires : until;
+    }
     if (head->outcome != OUTCOME_COMPLETE && (until == 0 || head->started + DAY < until))
         until = head->started + DAY;
     return until;
