@@ -170,8 +170,8 @@ static void one_worker_makes_the_same_snapshot_as_many(void **state) {
     capture(fixture, &many);
     /* Not the trees' digests: they hold the times of the folders above, where others work, too. */
     assert_int_equal(one.sources[0].bytes, many.sources[0].bytes);
-    assert_true(one.sources[0].stored_bytes > 0);
-    assert_int_equal(many.sources[0].stored_bytes, 0);
+    assert_true(one.sources[0].stored_bytes > 1024 * 1024);
+    assert_true(many.sources[0].stored_bytes < 4096);
     assert_restores(fixture, &many);
     head_release(&one);
     head_release(&many);
