@@ -215,6 +215,7 @@ static int find_named(const char *name, size_t length, const struct s3_services 
         const char *other = services->items[i].name;
         if (other && strlen(other) == length && memcmp(other, name, length) == 0) {
             s3_service_copy(found, &services->items[i]);
+            buffer_release(&names);
             return 0;
         }
     }
