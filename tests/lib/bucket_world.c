@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 #include <muniment/util/memory.h>
+#include <pthread.h>
 #include <sodium.h>
+#include <stdatomic.h>
 
 #include "bucket_world.h"
 #include "rgw.h"
@@ -124,6 +126,38 @@ void bucket_world_put_parts(struct bucket_world *world, const char *key, size_t 
     assert_success(s3_multipart_complete(world->s3, world->bucket, key, upload, parts, count, NULL, &err), &err);
     free(parts);
     free(upload);
+}
+
+/* cmocka's assertions end the thread of the test only, so those of others count what they did. */
+struct putting {
+    struct bucket_world *world;
+    const char *prefix;
+    unsigned count;
+    atomic_uint next, put;
+};
+
+static void *put_some(void *context) {
+    struct putting *putting = context;
+    struct err err = { 0 };
+    unsigned number;
+    while ((number = atomic_fetch_add(&putting->next, 1)) < putting->count) {
+        char *key = mem_format("%s%u", putting->prefix, number);
+        if (s3_put(putting->world->s3, putting->world->bucket, key, key, strlen(key), NULL, NULL, &err) == 0)
+            atomic_fetch_add(&putting->put, 1);
+        free(key);
+    }
+    return NULL;
+}
+
+void bucket_world_put_many(struct bucket_world *world, const char *prefix, unsigned count) {
+    enum { THREADS = 16 };
+    struct putting putting = { .world = world, .prefix = prefix, .count = count };
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, put_some, &putting), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(putting.put, count);
 }
 
 /* --- comparing ---------------------------------------------------------------------------------------------------- */

@@ -30,6 +30,9 @@ void bucket_world_put(struct bucket_world *world, const char *key, const void *d
 /* Bytes that do not compress, drawn from `seed`. */
 void bucket_world_put_random(struct bucket_world *world, const char *key, size_t length, uint32_t seed);
 
+/* `count` small objects "PREFIX0", "PREFIX1", ... whose content is their key. */
+void bucket_world_put_many(struct bucket_world *world, const char *prefix, unsigned count);
+
 /* An object in parts of `part` bytes. */
 void bucket_world_put_parts(struct bucket_world *world, const char *key, size_t part, unsigned count, uint32_t seed);
 

@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,11 +202,7 @@ static void what_has_not_changed_is_not_read_again(void **state) {
     REQUIRE_RGW();
     struct fault_proxy *proxy = fault_proxy_start();
     bucket_world_open(&world, fault_proxy_endpoint(proxy));
-    for (unsigned i = 0; i < COUNT; i++) {
-        char key[32];
-        snprintf(key, sizeof key, "many/%u", i * 7919 % COUNT);
-        bucket_world_put(&world, key, key, strlen(key), NULL);
-    }
+    bucket_world_put_many(&world, "many/", COUNT);
     capture(&world, &first, NULL);
     assert_int_equal(first.count, COUNT);
     assert_sorted(&first);
@@ -384,11 +379,7 @@ static void a_listing_that_ends_early_loses_nothing(void **state) {
     REQUIRE_RGW();
     struct fault_proxy *proxy = fault_proxy_start();
     bucket_world_open(&world, fault_proxy_endpoint(proxy));
-    for (unsigned i = 0; i < 30; i++) {
-        char key[16];
-        snprintf(key, sizeof key, "k%02u", i);
-        bucket_world_put(&world, key, "x", 1, NULL);
-    }
+    bucket_world_put_many(&world, "k", 30);
     fault_proxy_set(proxy, "short kind=list keep=7");
     capture(&world, &sink, NULL);
     assert_int_equal(sink.count, 30);
@@ -452,11 +443,7 @@ static void a_full_store_ends_the_capture(void **state) {
     struct err err = { 0 };
     REQUIRE_RGW();
     bucket_world_open(&world, NULL);
-    for (unsigned i = 0; i < 50; i++) {
-        char key[16];
-        snprintf(key, sizeof key, "k%02u", i);
-        bucket_world_put(&world, key, "x", 1, NULL);
-    }
+    bucket_world_put_many(&world, "k", 50);
     memory_sink_init(&sink, NULL);
     sink.entries_until_full = 10;
     assert_failure(SOURCE_BUCKET.capture(&world.source, &sink.sink, NULL, &err), ERR_SYSTEM, &err);

@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -137,11 +136,7 @@ static void many_small_objects_are_compared_by_a_listing(void **state) {
     REQUIRE_RGW();
     struct fault_proxy *proxy = fault_proxy_start();
     open_fixture(&fixture, fault_proxy_endpoint(proxy));
-    for (unsigned i = 0; i < COUNT; i++) {
-        char key[16];
-        snprintf(key, sizeof key, "k%03u", i);
-        bucket_world_put(&fixture.world, key, key, strlen(key), NULL);
-    }
+    bucket_world_put_many(&fixture.world, "k", COUNT);
     capture(&fixture);
     fault_proxy_set(proxy, "");
     assert_restores(&fixture, COUNT, 0);
