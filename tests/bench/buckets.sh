@@ -126,5 +126,6 @@ table_buckets() {
     line "bucket of $OBJECTS objects, first run" bucket-source-first seconds rclone faster 1
     line "bucket of $OBJECTS objects, unchanged" bucket-source-again seconds rclone faster 1
     line "peak memory, $OBJECTS objects unchanged" bucket-source-again memory rclone most 1
-    line "peak memory, $OBJECTS objects against $((OBJECTS / 10))" bucket-source-again memory muniment most 1.2 bucket-few-again
+    # Buffers of fixed sizes fill as they are used; beyond them nothing grows.
+    line "peak memory, $OBJECTS objects against $((OBJECTS / 10))" bucket-source-again memory muniment most 1.5 bucket-few-again
 }
