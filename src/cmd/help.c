@@ -13,7 +13,7 @@ static void print_overview(struct invocation *invocation) {
     }
     table_print(table, output);
     output_text(output,
-                "\nEverywhere: -c/--config FILE, --repository DIR, --state DIR, --json, -q/--quiet, -v/--verbose,\n"
+                "\nEverywhere: -c/--config FILE, --repository STORE, --state DIR, --json, -q/--quiet, -v/--verbose,\n"
                 "--no-progress, --lock-wait SECONDS. 'muniment help COMMAND' says more; so does muniment(1).\n");
 }
 

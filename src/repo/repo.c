@@ -123,7 +123,10 @@ int repo_open(struct repo *repo, struct store *store, struct keys *keys, struct 
         return 0;
     if (err->code == ERR_NOT_FOUND) {
         err_set(err, ERR_NO_REPOSITORY, "there is no repository in '%s'", store_label(store));
-        err_hint(err, "'muniment init SET' makes one; if there should be one, is its disk mounted?");
+        err_hint(err, "'muniment init SET' makes one; if there should be one, %s",
+                 s3_is_address(store_label(store))
+                     ? "look at bucket and prefix; --as-of TIME reads what was there before"
+                     : "is its disk mounted?");
     }
     return err_wrap(err, "open the repository");
 }

@@ -120,6 +120,7 @@ cp "$SCRATCH/keys/app.read" "$SCRATCH/read.key"
 chmod 400 "$SCRATCH/read.key"
 know_key "$RGW/other.credentials"
 expect 10 'the mirror looks empty' list . --from "$far" --key "$SCRATCH/read.key"
+says "$SCRATCH/err" '--as-of' 'and what helps is named'
 expect 0 'but not as it was before' list . --from "$far" --key "$SCRATCH/read.key" --as-of "$before"
 says "$SCRATCH/out" 'complete' 'with its snapshot'
 expect 0 'which a check finds whole' check . --from "$far" --key "$SCRATCH/read.key" --as-of "$before" --read-data
