@@ -262,8 +262,8 @@ int s3_parts_send(const struct s3_parts_job *job, struct err *err) {
         err_clear(&why);
         status = send_once(job, key, false, &resumed, &why);
     }
-    /* One that was continued was begun with another date. */
-    if (status == 0 && resumed && job->options->lock != S3_LOCK_NONE)
+    /* One that was continued was begun with another date, and some servers (RGW) forget the lock of an upload. */
+    if (status == 0 && job->options->lock != S3_LOCK_NONE)
         status = job->store->base.ops->lock_until(&job->store->base, job->name, job->options->lock_until, &why);
     free(key);
     if (status < 0 && err != NULL)
