@@ -11,7 +11,7 @@ struct s3 {
     struct s3_credentials *credentials;
     struct s3_transport *transport;
     struct log *log;
-    int64_t retry_time;
+    _Atomic int64_t retry_time;
     _Atomic int64_t clock_offset;
     atomic_flag clock_warned;
 };
