@@ -146,7 +146,7 @@ static int give_up_object(struct reading *reading, const struct bucket_listed *l
         reading->severed = true;
         result = -1;
     } else if (err->code == ERR_NOT_FOUND) {
-        log_detail(reading->log, "'%s' was removed while the bucket was read", path);
+        log_info(reading->log, "'%s' was removed while the bucket was read", path);
         reading->counts->vanished++;
     } else {
         sink->trouble(sink->context, path, err);
