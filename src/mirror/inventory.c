@@ -75,22 +75,15 @@ static const char *below_set(const struct mirror_job *job, const char *name) {
     return name + strlen(job->repo->keys->set_name) + 1;
 }
 
-static int add_pack(void *context, const struct store_kept *object, struct err *err) {
-    struct mirror_job *job = context;
+static void add_pack(struct mirror_job *job, const struct store_kept *object) {
     uint8_t hash[32];
     char name[REPO_NAME_MAX];
-    (void)err;
-    if (object->hidden) {
-        dated_names_add(&job->hidden, below_set(job, object->name), 0);
-        return 0;
-    }
     if (!repo_name_hash(object->name, hash) || strcmp(repo_pack_name(&job->there, name, hash), object->name) != 0) {
         log_warning(job->repo->log, "mirror '%s': '%s' is not the name of a pack", job->options->name, object->name);
         job->result->strangers++;
-        return 0;
+        return;
     }
     append_pack(job, hash, object->size)->overwritten = object->versions > 1 ? object->modified : 0;
-    return 0;
 }
 
 /* --- decisions --------------------------------------------------------------------------------------------------- */
@@ -210,51 +203,45 @@ bool folder_has(const struct store_names *names, const char *name) {
     return store_names_find(names, name) != NULL;
 }
 
-/* One of the small folders of the mirror while it is listed. */
-struct folder_listing {
-    struct mirror_job *job;
-    struct folder *folder;
-    size_t capacity; /* of `overwritten` */
-};
-
-static int add_object(void *context, const struct store_kept *object, struct err *err) {
-    struct folder_listing *listing = context;
-    struct folder *folder = listing->folder;
+static void add_to_folder(struct folder *folder, const struct store_kept *object) {
     struct store_names *there = &folder->there;
-    (void)err;
-    if (object->hidden) {
-        dated_names_add(&listing->job->hidden, below_set(listing->job, object->name), 0);
-        return 0;
-    }
     there->items = mem_grow(there->items, &there->capacity, there->count + 1, sizeof *there->items);
     folder->overwritten =
-        mem_grow(folder->overwritten, &listing->capacity, there->count + 1, sizeof *folder->overwritten);
+        mem_grow(folder->overwritten, &folder->overwritten_capacity, there->count + 1, sizeof *folder->overwritten);
     folder->overwritten[there->count] = object->versions > 1 ? object->modified : 0;
     there->items[there->count++] =
         (struct store_listed){ .name = mem_string(object->name), .size = object->size, .modified = object->modified };
+}
+
+static bool is_below(const char *name, const char *folder) {
+    size_t length = strlen(folder);
+    return strncmp(name, folder, length) == 0 && name[length] == '/';
+}
+
+static int add_object(void *context, const struct store_kept *object, struct err *err) {
+    struct mirror_job *job = context;
+    const char *name = below_set(job, object->name);
+    (void)err;
+    if (object->hidden)
+        dated_names_add(&job->hidden, name, 0);
+    else if (is_below(name, "packs"))
+        add_pack(job, object);
+    for (int kind = 0; kind < FOLDER_KINDS && !object->hidden; kind++)
+        if (is_below(name, FOLDER_NAMES[kind]))
+            add_to_folder(&job->folders[kind], object);
     return 0;
 }
 
-static int list_there(struct mirror_job *job, enum folder_kind kind, struct err *err) {
-    char name[REPO_NAME_MAX];
-    struct folder *folder = &job->folders[kind];
-    struct folder_listing listing = { .job = job, .folder = folder };
-    if (store_list_kept(job->there.store, repo_folder(&job->there, name, FOLDER_NAMES[kind]), add_object, &listing,
-                        err) < 0)
-        return err_wrap(err, "list the mirror's %s", FOLDER_NAMES[kind]);
-    folder->decided = mem_array(folder->there.count + 1, sizeof *folder->decided);
-    folder->refused = mem_array(folder->there.count + 1, sizeof *folder->refused);
-    return 0;
-}
-
+/* One listing for all: each page of it is paid for. */
 int inventory_load(struct mirror_job *job, struct err *err) {
-    char name[REPO_NAME_MAX];
-    if (store_list_kept(job->there.store, repo_folder(&job->there, name, "packs"), add_pack, job, err) < 0)
-        return err_wrap(err, "list the mirror's packs");
+    if (store_list_kept(job->there.store, job->repo->keys->set_name, add_object, job, err) < 0)
+        return err_wrap(err, "list the mirror");
     inventory_sort(job);
-    for (int kind = 0; kind < FOLDER_KINDS; kind++)
-        if (list_there(job, kind, err) < 0)
-            return -1;
+    for (int kind = 0; kind < FOLDER_KINDS; kind++) {
+        struct folder *folder = &job->folders[kind];
+        folder->decided = mem_array(folder->there.count + 1, sizeof *folder->decided);
+        folder->refused = mem_array(folder->there.count + 1, sizeof *folder->refused);
+    }
     dated_names_sort(&job->hidden);
     int status = read_decisions(job, err);
     dated_names_sort(&job->captured);

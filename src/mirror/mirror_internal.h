@@ -43,7 +43,8 @@ struct folder {
     bool *decided;            /* one for each of `there` */
     bool *refused;            /* the same: a lock keeps it there */
     int64_t *overwritten;     /* the same, as in a pack */
-    struct store_names sent;  /* since then */
+    size_t overwritten_capacity;
+    struct store_names sent; /* since then */
 };
 
 struct mirror_job {
