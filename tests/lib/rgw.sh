@@ -68,6 +68,9 @@ rgw_configure() {
 	ms mon client mode = crc
 	rgw frontends = beast endpoint=127.0.0.1:$gateway
 	rgw lc debug interval = 0
+	rgw gc obj min wait = 30
+	rgw gc processor period = 15
+	rgw gc processor max time = 15
 	END
     echo "http://127.0.0.1:$gateway" >"$folder/endpoint"
     monmaptool --create --fsid "$(cat "$folder/fsid")" --addv a "[v2:127.0.0.1:$mon_v2,v1:127.0.0.1:$mon_v1]" \
@@ -91,7 +94,7 @@ rgw_wait() {
     local folder=$1 endpoint port
     endpoint=$(cat "$folder/endpoint")
     port=${endpoint##*:}
-    for _ in $(seq 300); do
+    for _ in $(seq 600); do
         if { exec 9<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null; then
             exec 9>&-
             return 0
