@@ -137,6 +137,14 @@ static int capture_root(const struct source *source, const struct s3_place *root
     return result;
 }
 
+/* What nobody can see must not be taken for kept. */
+static void tell_of_v2(const struct s3_place *root, struct log *log) {
+    if (root->service.signature == S3_SIGNATURE_V2)
+        log_warning(log,
+                    "bucket '%s': signature v2 tells nothing of tags, cache headers and encodings: they are not kept",
+                    root->bucket);
+}
+
 static int bucket_capture(const struct source *source, struct source_sink *sink, struct log *log, struct err *err) {
     struct bucket_roots roots;
     struct bucket_counts total = { 0 };
@@ -146,6 +154,7 @@ static int bucket_capture(const struct source *source, struct source_sink *sink,
     if (bucket_roots_load(source, &roots, err) < 0)
         return -1;
     for (size_t i = 0; i < roots.count && result >= 0; i++) {
+        tell_of_v2(&roots.items[i], log);
         result = capture_root(source, &roots.items[i], sink, log, &total, err);
         failed += result > 0;
     }
