@@ -19,18 +19,6 @@
 
 enum { MANY = 2100, THREADS = 6 };
 
-static struct s3 *open_at(const char *endpoint) {
-    struct s3_service service = { 0 };
-    struct s3 *s3 = NULL;
-    struct err err = { 0 };
-
-    test_rgw_service(&service, endpoint);
-    assert_success(s3_open(&service, NULL, &s3, &err), &err);
-    s3_set_retry_time(s3, 20);
-    s3_service_release(&service);
-    return s3;
-}
-
 struct fixture {
     struct s3 *s3;
     const char *bucket;
@@ -65,7 +53,7 @@ static void open_world(struct fixture *fixture, const char *bucket) {
     if (!test_rgw_available())
         skip();
     fault_proxy_set(proxy, "");
-    *fixture = (struct fixture){ open_at(NULL), bucket, open_at(fault_proxy_endpoint(proxy)) };
+    *fixture = (struct fixture){ test_rgw_client(NULL), bucket, test_rgw_client(fault_proxy_endpoint(proxy)) };
 }
 
 static void close_world(struct fixture *fixture) {
