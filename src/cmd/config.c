@@ -35,6 +35,9 @@ static const struct field SET_FIELDS[] = {
     BETWEEN("compression", FIELD_NUMBER, set_settings, compression, 1, 19),
     BETWEEN("session_length", FIELD_SPAN, set_settings, session_length, HOUR, 7 * DAY),
     BETWEEN("check_percent", FIELD_PERCENT, set_settings, check_percent, 0, 100),
+    BETWEEN("journal_keep", FIELD_SPAN, set_settings, journal_keep, 31 * DAY, CENTURY),
+    BETWEEN("erasure_promise", FIELD_SPAN, set_settings, erasure_promise, DAY, CENTURY),
+    MAY("after_restore", FIELD_STRINGS, set_settings, after_restore),
 };
 
 static const struct field RETENTION_FIELDS[] = {
@@ -288,6 +291,7 @@ static void read_mirrors(struct config_reader *reader, const config_setting_t *g
 
 static void read_set(struct config_reader *reader, const config_setting_t *group, struct set_settings *set) {
     set->session_length = SESSION_LENGTH;
+    set->journal_keep = JOURNAL_KEEP;
     char *title = config_group_title(group, "set");
     config_read_fields(reader, group, title, SET_FIELDS, COUNT(SET_FIELDS), set);
     free(title);

@@ -156,6 +156,11 @@ static void show_set(struct buffer *out, const struct set_settings *set) {
         buffer_printf(out, "    compression = %d;\n", set->compression);
     show_span(out, "    ", "session_length", set->session_length);
     buffer_printf(out, "    check_percent = %u;\n", set->check_percent);
+    show_span(out, "    ", "journal_keep", set->journal_keep);
+    if (set->erasure_promise > 0)
+        show_span(out, "    ", "erasure_promise", set->erasure_promise);
+    if (set->after_restore.count > 0)
+        show_strings(out, "    ", "after_restore", &set->after_restore);
     show_policy(out, &set->policy);
 
     buffer_printf(out, "    sources = (\n");

@@ -80,6 +80,22 @@ static int key_show(struct invocation *invocation, struct opened_set *set, struc
     return 0;
 }
 
+/* What an auditor needs, and whoever else verifies: it opens nothing. */
+static int key_public(struct invocation *invocation, struct opened_set *set, struct err *err) {
+    struct buffer text = { 0 };
+    keys_public_text(set->keys, &text);
+    output_text(invocation->output, "# muniment: public key of set %s. It verifies signatures and opens nothing.\n%s\n",
+                set_title(set), buffer_text(&text));
+    json_begin(invocation->output, "public_key");
+    json_text(invocation->output, "set", set_title(set));
+    json_text(invocation->output, "set_id", set->keys->set_name);
+    json_text(invocation->output, "key", buffer_text(&text));
+    json_end(invocation->output);
+    buffer_release(&text);
+    (void)err;
+    return 0;
+}
+
 /* --- key files ---------------------------------------------------------------------------------------------------- */
 
 static int write_key_to_option(struct invocation *invocation, struct opened_set *set, const char *comment, bool read,
@@ -225,6 +241,7 @@ static int key_paper(struct invocation *invocation, struct opened_set *set, stru
 
 static const struct key_verb VERBS[] = {
     { "show", OPEN_TO_LIST, key_show },
+    { "public", OPEN_TO_LIST, key_public },
     { "new-host", OPEN_TO_READ, key_new_host },
     { "copy-add", OPEN_TO_WRAP, key_copy_add_verb },
     { "copy-list", OPEN_TO_LIST, key_copy_list_verb },
@@ -269,9 +286,10 @@ static int run_key(struct invocation *invocation, struct err *err) {
 
 const struct command COMMAND_KEY = {
     .name = "key",
-    .arguments = "show|new-host|copy-add|copy-list|copy-remove|open|paper SET [...]",
+    .arguments = "show|public|new-host|copy-add|copy-list|copy-remove|open|paper SET [...]",
     .summary = "show, wrap, print and pass on the keys of a set",
     .help = "  show SET [--read]               ids and fingerprints; the read key itself only with --read\n"
+            "  public SET                      what verifies reports and the journal, for an auditor\n"
             "  new-host SET --to FILE          a write key for another host\n"
             "  copy-add SET --label NAME       store a copy of the read key, wrapped by a passphrase\n"
             "  copy-list SET                   the wrapped copies\n"

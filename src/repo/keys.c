@@ -12,6 +12,7 @@
 
 static const char READ_PREFIX[] = "muniment-read-1-";
 static const char WRITE_PREFIX[] = "muniment-write-1-";
+static const char PUBLIC_PREFIX[] = "muniment-public-1-";
 static const char READ_CONTEXT[] = "munimnt1";
 static const char WRITE_CONTEXT[] = "munimnt2";
 static const char HOST_CONTEXT[] = "muniment host";
@@ -35,6 +36,8 @@ enum {
 
 /* A write key: W, both public halves, the host's signing seed and its certificate. */
 enum { WRITE_DATA_SIZE = KEY_SIZE + KEY_SIZE + SIGN_PUBLIC_SIZE + KEY_SIZE + SIGNATURE_SIZE };
+
+enum { PUBLIC_DATA_SIZE = SET_ID_SIZE + SIGN_PUBLIC_SIZE };
 
 enum { KEY_FILE_MAX = 16 * 1024 };
 
@@ -184,12 +187,35 @@ int keys_parse(struct keys *keys, const char *text, struct err *err) {
     return result;
 }
 
+void keys_public_text(const struct keys *keys, struct buffer *out) {
+    uint8_t data[PUBLIC_DATA_SIZE];
+    memcpy(data, keys->set_id, SET_ID_SIZE);
+    memcpy(data + SET_ID_SIZE, keys->root_public, SIGN_PUBLIC_SIZE);
+    key_text_encode(PUBLIC_PREFIX, data, sizeof data, out);
+}
+
+int keys_parse_public(struct keys *keys, const char *text, struct err *err) {
+    struct buffer data = { 0 };
+    ready();
+    *keys = (struct keys){ 0 };
+    int result = key_text_decode(PUBLIC_PREFIX, text, PUBLIC_DATA_SIZE, "public key", &data, err);
+    if (result == 0 && data.length != PUBLIC_DATA_SIZE)
+        result = err_set(err, ERR_INVALID, "public key: holds %zu bytes, not %d", data.length, (int)PUBLIC_DATA_SIZE);
+    if (result == 0) {
+        memcpy(keys->set_id, data.data, SET_ID_SIZE);
+        memcpy(keys->root_public, data.data + SET_ID_SIZE, SIGN_PUBLIC_SIZE);
+        hex_encode(keys->set_name, keys->set_id, SET_ID_SIZE);
+    }
+    buffer_release(&data);
+    return result;
+}
+
 /* Reads what `descriptor` gives; a key may come through a pipe, too. */
-static int read_key_file(int descriptor, const char *path, struct buffer *text, struct err *err) {
+static int read_key_file(int descriptor, const char *path, bool secret, struct buffer *text, struct err *err) {
     struct stat status;
     if (fstat(descriptor, &status) < 0)
         return err_sys(err, "look at key file '%s'", path);
-    if (S_ISREG(status.st_mode) && (status.st_mode & 027) != 0) {
+    if (secret && S_ISREG(status.st_mode) && (status.st_mode & 027) != 0) {
         err_set(err, ERR_INVALID, "key file '%s' has mode %03o: others may read it or change it", path,
                 (unsigned)status.st_mode & 0777);
         return err_hint(err, "chmod 0400 '%s'; if others could have read it, replace the key", path);
@@ -224,7 +250,9 @@ static char *only_line(char *text) {
     return only;
 }
 
-int keys_load(struct keys *keys, const char *path, struct err *err) {
+typedef int key_parser(struct keys *keys, const char *text, struct err *err);
+
+static int load_file(struct keys *keys, const char *path, bool secret, key_parser *parse, struct err *err) {
     struct buffer text = { 0 };
     int result = -1;
     *keys = (struct keys){ 0 };
@@ -232,7 +260,7 @@ int keys_load(struct keys *keys, const char *path, struct err *err) {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
         return err_sys(err, "open key file '%s'", path);
-    if (read_key_file(descriptor, path, &text, err) < 0)
+    if (read_key_file(descriptor, path, secret, &text, err) < 0)
         goto out;
 
     buffer_text(&text);
@@ -241,7 +269,7 @@ int keys_load(struct keys *keys, const char *path, struct err *err) {
         err_set(err, ERR_INVALID, "key file '%s' does not hold one key on one line", path);
         goto out;
     }
-    if (keys_parse(keys, line, err) < 0) {
+    if (parse(keys, line, err) < 0) {
         err_wrap(err, "key file '%s'", path);
         goto out;
     }
@@ -250,6 +278,14 @@ out:
     close(descriptor);
     buffer_wipe(&text);
     return result;
+}
+
+int keys_load(struct keys *keys, const char *path, struct err *err) {
+    return load_file(keys, path, true, keys_parse, err);
+}
+
+int keys_load_public(struct keys *keys, const char *path, struct err *err) {
+    return load_file(keys, path, false, keys_parse_public, err);
 }
 
 char *keys_host_name(const struct keys *keys, char name[17]) {

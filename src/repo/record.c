@@ -20,7 +20,8 @@ enum {
 };
 
 static bool is_signed(enum record_type type) {
-    return type == RECORD_HEAD || type == RECORD_PURGE || type == RECORD_JOURNAL;
+    return type == RECORD_HEAD || type == RECORD_PURGE || type == RECORD_JOURNAL || type == RECORD_HOLD ||
+           type == RECORD_ERASURE;
 }
 
 static bool is_sealed(enum record_type type) {

@@ -33,6 +33,7 @@ static void set_release(struct set_settings *set) {
     free(set->name);
     free(set->write_key);
     free(set->read_key);
+    strings_release(&set->after_restore);
     for (size_t i = 0; i < set->source_count; i++)
         source_release(&set->sources[i]);
     free(set->sources);

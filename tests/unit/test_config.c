@@ -105,7 +105,8 @@ static void every_key_is_read(void **state) {
         "    { name = \"cfg\"; kind = \"command\"; command = [\"redis-cli\", \"--rdb\", \"-\"]; output = \"dump.rdb\"; "
         "} );\n"
         "  mirrors = ( { name = \"off\"; path = \"/mnt/off\"; schedule = \"weekly\"; verify_percent = 7; } );\n"
-        "  compression = 9; session_length = \"2h\"; check_percent = 3; } );\n");
+        "  compression = 9; session_length = \"2h\"; check_percent = 3;\n"
+        "  journal_keep = \"400d\"; erasure_promise = \"30d\"; after_restore = [\"/usr/bin/erase\", \"-q\"]; } );\n");
 
     const struct settings *settings = &fixture->settings;
     assert_string_equal(settings->repository, "/backup");
@@ -125,6 +126,10 @@ static void every_key_is_read(void **state) {
     assert_int_equal(set->compression, 9);
     assert_int_equal(set->session_length, 7200);
     assert_int_equal(set->check_percent, 3);
+    assert_int_equal(set->journal_keep, 400 * 86400);
+    assert_int_equal(set->erasure_promise, 30 * 86400);
+    assert_int_equal(set->after_restore.count, 2);
+    assert_string_equal(set->after_restore.items[0], "/usr/bin/erase");
 
     const struct source *source = &set->sources[0];
     assert_ptr_equal(source->kind, &SOURCE_POSTGRES);

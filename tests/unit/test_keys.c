@@ -276,6 +276,37 @@ static void a_key_file_may_have_comments_and_must_be_private(void **state) {
     scratch_remove(folder);
 }
 
+static void a_public_key_verifies_hosts_and_knows_nothing_else(void **state) {
+    (void)state;
+    struct keys made, parsed;
+    struct err err = { 0 };
+    struct buffer text = { 0 };
+    keys_generate(&made);
+    keys_public_text(&made, &text);
+    assert_success(keys_parse_public(&parsed, buffer_text(&text), &err), &err);
+    assert_string_equal(parsed.set_name, made.set_name);
+    assert_true(keys_host_is_certified(&parsed, made.host_public, made.host_certificate));
+
+    struct keys nothing = { 0 };
+    memcpy(nothing.set_id, made.set_id, sizeof made.set_id);
+    memcpy(nothing.set_name, made.set_name, sizeof made.set_name);
+    memcpy(nothing.root_public, made.root_public, sizeof made.root_public);
+    assert_memory_equal(&parsed, &nothing, sizeof parsed);
+
+    /* It may lie about openly, and is no key of another kind. */
+    char *folder = scratch_make(), *path = mem_format("%s/app.public", folder);
+    assert_success(file_create(path, 0644, buffer_text(&text), text.length, &err), &err);
+    assert_success(keys_load_public(&parsed, path, &err), &err);
+    assert_failure(keys_load(&parsed, path, &err), ERR_INVALID, &err);
+    assert_failure(keys_parse(&parsed, buffer_text(&text), &err), ERR_INVALID, &err);
+    char *write = write_text(&made);
+    assert_failure(keys_parse_public(&parsed, write, &err), ERR_INVALID, &err);
+    free(write);
+    free(path);
+    scratch_remove(folder);
+    buffer_release(&text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_read_key_comes_back_from_its_text),
@@ -289,6 +320,7 @@ int main(void) {
         cmocka_unit_test(a_write_key_to_which_nothing_can_be_sealed_is_refused),
         cmocka_unit_test(what_is_no_key_is_refused),
         cmocka_unit_test(a_key_file_may_have_comments_and_must_be_private),
+        cmocka_unit_test(a_public_key_verifies_hosts_and_knows_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

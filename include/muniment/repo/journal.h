@@ -17,6 +17,8 @@
  *
  * Events:
  *     key_added, key_removed   id
+ *     policy                   id, daily, weekly, monthly, yearly, max_age, purge_within, interval, strict, timezone
+ *                              written before the first decision under a policy that differs from the last one
  *     captured                 snapshot, outcome, started, deadline, tiers
  *     refused                  source, status (what the program exits with)
  *     expired                  snapshot, reason, deadline
@@ -24,16 +26,29 @@
  *     destroyed                object (its name below the set's folder, such as packs/ab/ab12...), reason
  *     mirrored                 mirror, objects, bytes
  *     verified                 mirror, objects, bytes, damaged
+ *     checked                  snapshots, packs, bytes, findings   the repository itself; bytes: that were read back
  *     removed                  object[, mirror][, versions, ids]   gone from there; without mirror: from the repository
  *     refused                  object, until[, mirror]             a lock holds it until then, or a legal `hold`
  *     hidden                   object[, mirror]                    the key may not delete it, and hid it
+ *     held                     hold, scope (set, snapshot, range)[, snapshot][, from, until][, review][, ends]
+ *     released                 hold
+ *     read                     command, key (fingerprint), status[, snapshot][, target]   a use of the read key
+ *     drilled                  snapshot, target, outcome (passed, failed), expected, found, bytes, fetch_seconds,
+ *                              load_seconds, verify_seconds[, operator][, message]
+ *     erasure                  object (erasures/<name>), references (how many)
+ *     erasure_over             object                              no backup is left that could bring them back
+ *     erasing, erased          the whole set: see muniment/evidence/erase.h
+ *     checkpoint               host, number, hash, from, until, segments, events
+ *                              everything of that host's chain up to this segment was dropped because it was old
+ * Every event that says `carried` (a time) repeats one of a segment that a checkpoint dropped, because it still holds;
+ * the time is that of the event.
  * An object named by `expired` (as snapshots/<name>), `destroyed` or `key_removed` (as keys/<id>) may be deleted from
  * every mirror.
  */
 #ifndef MUNIMENT_REPO_JOURNAL_H
 #define MUNIMENT_REPO_JOURNAL_H
 
-#include <muniment/repo/repo.h>
+#include <muniment/repo/head.h>
 
 struct journal_entry {
     int64_t time;
@@ -58,6 +73,51 @@ int journal_append(struct repo *repo, struct journal_batch *batch, struct err *e
  * chain. ERR_CORRUPT names the segment. `each` may be NULL. */
 typedef int journal_each(void *context, const char *segment, const struct journal_entry *entry, struct err *err);
 int journal_walk(struct repo *repo, journal_each *each, void *context, struct err *err) MUST_CHECK;
+
+/*
+ * The same for whoever wants to know everything: goes on behind damage. `each` gets the events of every segment that is
+ * good, `finding` a sentence for everything that is not: a segment that was changed, is missing, doubled, out of order,
+ * signed by nobody who may, or no segment at all. Chains that begin behind a checkpoint are whole.
+ */
+struct journal_chain {
+    char host[17];
+    uint64_t first, last; /* numbers of the oldest and the newest segment that are there */
+    uint8_t hash[32];     /* of the newest one's object */
+    uint64_t events;
+    int64_t from, until; /* times of its oldest and newest event */
+};
+struct journal_survey {
+    struct journal_chain *chains; /* by host */
+    size_t count;
+    uint64_t segments, events, findings;
+};
+typedef void journal_finding(void *context, const char *segment, const char *text);
+int journal_look(struct repo *repo, journal_each *each, journal_finding *finding, void *context,
+                 struct journal_survey *survey, struct err *err) MUST_CHECK;
+void journal_survey_release(struct journal_survey *survey);
+
+/*
+ * Witnesses: what a chain was at some time, kept elsewhere (a report in an auditor's hands, a mirror), so that a tail
+ * that was cut later is noticed, too. One token, which may stand in any file:
+ *
+ *     muniment-journal-1:<set id>:<host>:<number>:<sha256 of the segment's object>
+ */
+enum { JOURNAL_WITNESS = 160 };
+char *journal_witness(const struct keys *keys, const struct journal_chain *chain, char text[JOURNAL_WITNESS]);
+
+/* Holds every witness of this set that stands in `text` against the journal: its segment must be there as it was, or
+ * behind a checkpoint. Calls `finding` for each that is not, and counts those found in *witnesses. */
+int journal_check_witnesses(struct repo *repo, const void *text, size_t length, journal_finding *finding, void *context,
+                            uint64_t *witnesses, struct err *err) MUST_CHECK;
+
+/*
+ * Drops what is older than `before`, segment by segment from the old end of each chain, after one new segment has been
+ * written with a checkpoint for each chain and, `carried`, whatever of it still holds: snapshots that exist, the policy
+ * in force, holds, keys, erasures; the last copy, verification and drill. Nothing is dropped that a mirror of `mirrors`
+ * may not have carried out yet: one whose last copy came before it. Adds the number of dropped segments to *dropped.
+ */
+int journal_drop(struct repo *repo, const struct heads *heads, const char *const *mirrors, size_t mirror_count,
+                 int64_t before, int64_t now, uint64_t *dropped, struct err *err) MUST_CHECK;
 
 /* The value of a field, or NULL. */
 const char *journal_field(const struct journal_entry *entry, const char *name);

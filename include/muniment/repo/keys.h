@@ -65,6 +65,12 @@ void keys_generate(struct keys *keys);
  * keys that can read but not sign until keys_new_host(). */
 int keys_parse(struct keys *keys, const char *text, struct err *err) MUST_CHECK;
 
+/* From the text of a public key, "muniment-public-1-...": set id and root's public half. With it signatures are
+ * verified - of the journal, of reports - and nothing else. ERR_INVALID. */
+int keys_parse_public(struct keys *keys, const char *text, struct err *err) MUST_CHECK;
+int keys_load_public(struct keys *keys, const char *path, struct err *err) MUST_CHECK; /* a file; others may read it */
+void keys_public_text(const struct keys *keys, struct buffer *out);                    /* appends it, no newline */
+
 /* Reads a key file (one line; lines that begin with '#' are skipped). Refuses a file others may read or write. */
 int keys_load(struct keys *keys, const char *path, struct err *err) MUST_CHECK;
 

@@ -23,6 +23,8 @@ enum record_type {
     RECORD_JOURNAL = 5, /* open, signed */
     RECORD_LABEL = 6,   /* sealed: the label of a wrapped key */
     RECORD_CACHE = 7,   /* sealed: a host's own memory of the last tree, never in a store */
+    RECORD_HOLD = 8,    /* sealed, signed */
+    RECORD_ERASURE = 9, /* sealed, signed */
 };
 
 /* Encodes `payload` as a whole object into `out` (appended) and its SHA-256 into `hash` (may be NULL). Signed types

@@ -10,6 +10,8 @@
  *     <set>/claims/<host>-<nonce>       purges in progress, in buckets
  *     <set>/purges/<epoch>-<sha256>     what a purge has condemned, and when dead slots must be gone
  *     <set>/journal/<host>-<n>-<sha256> signed decisions
+ *     <set>/holds/<id>                  holds in force
+ *     <set>/erasures/<time>-<sha256>    what was deleted on request, to be deleted again after a restore
  *
  * A name with a hash in it is the SHA-256 of the object's bytes.
  */

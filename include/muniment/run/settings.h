@@ -7,6 +7,8 @@
 #include <muniment/retention/plan.h>
 #include <muniment/source/source.h>
 
+enum { JOURNAL_KEEP = 366 * 86400 /* seconds: a year, by default */ };
+
 struct mirror_settings {
     char *name;
     char *path;                                                   /* of its store, or its address */
@@ -26,7 +28,10 @@ struct set_settings {
     size_t mirror_count;
     int compression; /* zstd level 1..19; 0: default */
     int64_t session_length;
-    unsigned check_percent; /* of the packs that `run` reads back; default 0 */
+    unsigned check_percent;  /* of the packs that `run` reads back; default 0 */
+    int64_t journal_keep;    /* seconds that the journal is retained; default 366 days */
+    int64_t erasure_promise; /* what is deleted must be in no backup after this many seconds; 0: nothing was promised */
+    struct strings after_restore; /* a command that is given what must be deleted again; see repo/erasure.h */
 };
 
 struct settings {
