@@ -97,15 +97,48 @@ void test_rgw_service(struct s3_service *service, const char *endpoint) {
     };
 }
 
-struct s3 *test_rgw_client(const char *endpoint) {
-    struct s3_service service;
+struct s3 *test_rgw_client_of(struct s3_service *service, struct log *log) {
     struct s3 *s3 = NULL;
     struct err err = { 0 };
-    test_rgw_service(&service, endpoint);
-    assert_success(s3_open(&service, NULL, &s3, &err), &err);
+    assert_success(s3_open(service, log, &s3, &err), &err);
     s3_set_retry_time(s3, 20);
-    s3_service_release(&service);
+    s3_service_release(service);
     return s3;
+}
+
+struct s3 *test_rgw_client(const char *endpoint) {
+    struct s3_service service;
+    test_rgw_service(&service, endpoint);
+    return test_rgw_client_of(&service, NULL);
+}
+
+struct s3 *test_rgw_client_v2(const char *endpoint) {
+    struct s3_service service;
+    test_rgw_service(&service, endpoint);
+    service.signature = S3_SIGNATURE_V2;
+    return test_rgw_client_of(&service, NULL);
+}
+
+struct s3 *test_rgw_client_as(const char *credentials) {
+    struct s3_service service;
+    test_rgw_service(&service, NULL);
+    free(service.credentials);
+    service.credentials = mem_string(credentials);
+    return test_rgw_client_of(&service, NULL);
+}
+
+void test_rgw_put(struct s3 *s3, const char *bucket, const char *key, const char *text) {
+    struct err err = { 0 };
+    assert_success(s3_put(s3, bucket, key, text, strlen(text), NULL, NULL, &err), &err);
+}
+
+void test_rgw_assert_object(struct s3 *s3, const char *bucket, const char *key, const char *version, const char *text) {
+    const struct s3_get whole = { .length = UINT64_MAX, .version = version, .max = 1048576 };
+    struct buffer out = { 0 };
+    struct err err = { 0 };
+    assert_success(s3_get(s3, bucket, key, &whole, &out, NULL, &err), &err);
+    assert_string_equal(buffer_text(&out), text);
+    buffer_release(&out);
 }
 
 static void admin(struct buffer *out, const char *const *arguments) {

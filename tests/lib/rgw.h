@@ -22,8 +22,17 @@ const char *test_rgw_other_credentials(void); /* of a user who owns no bucket */
 /* A nameless service with owner's credentials; release it. `endpoint` NULL: the store itself, else a proxy's. */
 void test_rgw_service(struct s3_service *service, const char *endpoint);
 
-/* A client of it that gives up after some seconds. */
+/* Clients of it that give up after some seconds; they are the caller's to close. */
 struct s3 *test_rgw_client(const char *endpoint);
+struct s3 *test_rgw_client_v2(const char *endpoint);    /* speaks Signature V2 */
+struct s3 *test_rgw_client_as(const char *credentials); /* of another user, by the path of a credentials file */
+
+/* One of a service that the caller filled as he likes; releases the service. */
+struct s3 *test_rgw_client_of(struct s3_service *service, struct log *log);
+
+/* An object with this text; fails the test when it cannot be put, or is not it. `version` NULL: the newest. */
+void test_rgw_put(struct s3 *s3, const char *bucket, const char *key, const char *text);
+void test_rgw_assert_object(struct s3 *s3, const char *bucket, const char *key, const char *version, const char *text);
 
 enum test_bucket { TEST_BUCKET_PLAIN, TEST_BUCKET_VERSIONED, TEST_BUCKET_LOCKED };
 

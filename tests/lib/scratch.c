@@ -1,9 +1,17 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "scratch.h"
 #include <ftw.h>
 #include <muniment/util/memory.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -78,4 +86,10 @@ pid_t scratch_fork(void) {
             _exit(127);
     }
     return child;
+}
+
+void assert_words(const struct err *err, const char *const *words) {
+    for (; *words; words++)
+        if (!strstr(err->message, *words) && !strstr(err->hint, *words))
+            fail_msg("no '%s' in '%s' (%s)", *words, err->message, err->hint);
 }

@@ -17,6 +17,9 @@ size_t scratch_count(const char *folder);
 /* fork(2) whose child is killed when the test program ends, however it ends. The child leaves by _exit(). */
 pid_t scratch_fork(void);
 
+/* Fails the test unless each of these words, ended by NULL, is in the message of the error or in its hint. */
+void assert_words(const struct err *err, const char *const *words);
+
 /* Fails the test with the message of the error when the call does not return 0. */
 #define assert_success(call, err)                                                                                      \
     do {                                                                                                               \

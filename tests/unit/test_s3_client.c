@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "../lib/rgw.h"
+#include "../lib/rgw_world.h"
 #include "../lib/scratch.h"
 #include <arpa/inet.h>
 #include <muniment/util/clock.h>
@@ -30,65 +30,26 @@ struct fixture {
     const char *bucket;
 };
 
-static struct s3 *open_as(const char *endpoint, const char *credentials) {
-    struct s3_service service = { 0 };
-    struct err err = { 0 };
-    struct s3 *s3 = NULL;
-
-    test_rgw_service(&service, endpoint);
-    if (credentials) {
-        free(service.credentials);
-        service.credentials = mem_string(credentials);
-    }
-    assert_success(s3_open(&service, NULL, &s3, &err), &err);
-    s3_set_retry_time(s3, 20);
-    s3_service_release(&service);
-    return s3;
-}
-
-/* One of each kind serves all tests, which keep to keys of their own. */
-static struct { char *plain, *versioned, *locked; } buckets;
-
-static int make_buckets(void **state) {
-    (void)state;
-    if (!test_rgw_available())
-        return 0;
-    buckets.plain = test_rgw_bucket(TEST_BUCKET_PLAIN);
-    buckets.versioned = test_rgw_bucket(TEST_BUCKET_VERSIONED);
-    buckets.locked = test_rgw_bucket(TEST_BUCKET_LOCKED);
-    return 0;
-}
-
-static int drop_buckets(void **state) {
-    (void)state;
-    if (!test_rgw_available())
-        return 0;
-    test_rgw_drop(buckets.plain);
-    test_rgw_drop(buckets.versioned);
-    test_rgw_drop(buckets.locked);
-    return 0;
-}
-
 static int make(void **state, const char *bucket) {
     struct fixture *fixture = mem_zalloc(sizeof *fixture);
 
     *state = fixture;
     fixture->bucket = bucket;
     if (test_rgw_available())
-        fixture->s3 = open_as(NULL, NULL);
+        fixture->s3 = test_rgw_client(NULL);
     return 0;
 }
 
 static int make_plain(void **state) {
-    return make(state, buckets.plain);
+    return make(state, ((const struct rgw_world *)*state)->plain);
 }
 
 static int make_versioned(void **state) {
-    return make(state, buckets.versioned);
+    return make(state, ((const struct rgw_world *)*state)->versioned);
 }
 
 static int make_locked(void **state) {
-    return make(state, buckets.locked);
+    return make(state, ((const struct rgw_world *)*state)->locked);
 }
 
 static int drop(void **state) {
@@ -106,22 +67,14 @@ static struct fixture *ready(void **state) {
 }
 
 static void put_text(const struct fixture *fixture, const char *key, const char *text) {
-    struct err err = { 0 };
-    assert_success(s3_put(fixture->s3, fixture->bucket, key, text, strlen(text), NULL, NULL, &err), &err);
+    test_rgw_put(fixture->s3, fixture->bucket, key, text);
+}
+
+static void expect_text(const struct fixture *fixture, const char *key, const char *version, const char *text) {
+    test_rgw_assert_object(fixture->s3, fixture->bucket, key, version, text);
 }
 
 static const struct s3_get WHOLE = { .length = UINT64_MAX, .max = 1048576 };
-
-static void expect_text(const struct fixture *fixture, const char *key, const char *version, const char *text) {
-    struct s3_get what = WHOLE;
-    struct buffer out = { 0 };
-    struct err err = { 0 };
-
-    what.version = version;
-    assert_success(s3_get(fixture->s3, fixture->bucket, key, &what, &out, NULL, &err), &err);
-    assert_string_equal(buffer_text(&out), text);
-    buffer_release(&out);
-}
 
 /* --- keys --------------------------------------------------------------------------------------------------------- */
 
@@ -366,12 +319,6 @@ static void versions_are_read_and_removed_by_name(void **state) {
 
 /* --- what cannot be done ------------------------------------------------------------------------------------------ */
 
-static void expect_words(const struct err *err, const char *const *words) {
-    for (; *words; words++)
-        if (!strstr(err->message, *words) && !strstr(err->hint, *words))
-            fail_msg("no '%s' in '%s' (%s)", *words, err->message, err->hint);
-}
-
 static void an_error_names_what_when_and_why(void **state) {
     const struct fixture *fixture = ready(state);
     struct buffer out = { 0 };
@@ -379,11 +326,11 @@ static void an_error_names_what_when_and_why(void **state) {
 
     assert_int_equal(s3_get(fixture->s3, fixture->bucket, "no/such \x1b key", &WHOLE, &out, NULL, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
-    expect_words(&err, (const char *const[]){ "read 'no/such \\x1b key'", fixture->bucket, "404", "NoSuchKey", NULL });
+    assert_words(&err, (const char *const[]){ "read 'no/such \\x1b key'", fixture->bucket, "404", "NoSuchKey", NULL });
 
     assert_int_equal(s3_get(fixture->s3, "there-is-no-such-bucket", "key", &WHOLE, &out, NULL, &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
-    expect_words(&err, (const char *const[]){ "there-is-no-such-bucket", "NoSuchBucket", "bucket's name", NULL });
+    assert_words(&err, (const char *const[]){ "there-is-no-such-bucket", "NoSuchBucket", "bucket's name", NULL });
     assert_failure(s3_delete(fixture->s3, "there-is-no-such-bucket", "key", NULL, &err), ERR_INVALID, &err);
     assert_success(s3_delete(fixture->s3, fixture->bucket, "absent", NULL, &err), &err);
     assert_int_equal(out.length, 0);
@@ -391,14 +338,14 @@ static void an_error_names_what_when_and_why(void **state) {
 
 static void somebody_else_is_refused(void **state) {
     const struct fixture *fixture = ready(state);
-    struct s3 *other = open_as(NULL, test_rgw_other_credentials());
+    struct s3 *other = test_rgw_client_as(test_rgw_other_credentials());
     struct buffer out = { 0 };
     struct err err = { 0 };
 
     put_text(fixture, "key", "mine");
     assert_int_equal(s3_get(other, fixture->bucket, "key", &WHOLE, &out, NULL, &err), -1);
     assert_int_equal(err.code, ERR_DENIED);
-    expect_words(&err, (const char *const[]){ "403", "AccessDenied", "not allowed", NULL });
+    assert_words(&err, (const char *const[]){ "403", "AccessDenied", "not allowed", NULL });
     assert_failure(s3_head(other, fixture->bucket, "key", NULL, &(struct s3_info){ 0 }, &err), ERR_DENIED, &err);
     assert_failure(s3_put(other, fixture->bucket, "key", "x", 1, NULL, NULL, &err), ERR_DENIED, &err);
     assert_failure(s3_delete(other, fixture->bucket, "key", NULL, &err), ERR_DENIED, &err);
@@ -421,11 +368,11 @@ static void a_wrong_secret_is_named_but_not_shown(void **state) {
     text.length = 0;
     buffer_printf(&text, "access_key = %s\nsecret_key = %s\n", access, secret);
     assert_success(file_replace(path, 0600, text.data, text.length, &err), &err);
-    struct s3 *wrong = open_as(NULL, path);
+    struct s3 *wrong = test_rgw_client_as(path);
 
     assert_int_equal(s3_put(wrong, fixture->bucket, "key", "x", 1, NULL, NULL, &err), -1);
     assert_int_equal(err.code, ERR_DENIED);
-    expect_words(&err, (const char *const[]){ "SignatureDoesNotMatch", "secret key", NULL });
+    assert_words(&err, (const char *const[]){ "SignatureDoesNotMatch", "secret key", NULL });
     assert_null(strstr(err.message, secret));
     assert_null(strstr(err.hint, secret));
 
@@ -480,15 +427,14 @@ static void more_threads_than_connections_take_turns(void **state) {
 
 static void a_limit_holds_over_all_connections(void **state) {
     const struct fixture *fixture = ready(state);
-    struct s3_service service = { 0 };
-    struct s3 *limited = NULL;
+    struct s3_service service;
     struct buffer out = { 0 };
     struct err err = { 0 };
     char *data = mem_zalloc(300000);
 
     test_rgw_service(&service, NULL);
     service.upload_limit = service.download_limit = 1000000;
-    assert_success(s3_open(&service, NULL, &limited, &err), &err);
+    struct s3 *limited = test_rgw_client_of(&service, NULL);
     const double begin = clock_monotonic();
     assert_success(s3_put(limited, fixture->bucket, "key", data, 300000, NULL, NULL, &err), &err);
     const double middle = clock_monotonic();
@@ -498,7 +444,6 @@ static void a_limit_holds_over_all_connections(void **state) {
     assert_int_equal(out.length, 300000);
 
     s3_close(limited);
-    s3_service_release(&service);
     buffer_release(&out);
     free(data);
 }
@@ -507,11 +452,11 @@ static void nobody_there_is_an_error_in_the_end(void **state) {
     struct err err = { 0 };
 
     (void)ready(state);
-    struct s3 *s3 = open_as("http://127.0.0.1:1", NULL);
+    struct s3 *s3 = test_rgw_client("http://127.0.0.1:1");
     s3_set_retry_time(s3, 1);
     assert_int_equal(s3_put(s3, "bucket", "key", "x", 1, NULL, NULL, &err), -1);
     assert_int_equal(err.code, ERR_SYSTEM);
-    expect_words(&err, (const char *const[]){ "put 'key'", "bucket", "gave up", "onnect", NULL });
+    assert_words(&err, (const char *const[]){ "put 'key'", "bucket", "gave up", "onnect", NULL });
     s3_close(s3);
 }
 
@@ -528,7 +473,7 @@ static void wait_in_vain(void) {
         getsockname(listener, (struct sockaddr *)&address, &length) != 0)
         _exit(2);
     snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%u", ntohs(address.sin_port));
-    struct s3 *s3 = open_as(endpoint, NULL);
+    struct s3 *s3 = test_rgw_client(endpoint);
     interrupt_install();
     signal(SIGALRM, SIG_DFL);
     alarm(20);
@@ -572,5 +517,5 @@ int main(void) {
         cmocka_unit_test_setup_teardown(nobody_there_is_an_error_in_the_end, make_plain, drop),
         cmocka_unit_test_setup_teardown(an_interrupt_ends_a_call, make_plain, drop),
     };
-    return cmocka_run_group_tests(tests, make_buckets, drop_buckets);
+    return cmocka_run_group_tests(tests, rgw_world_make, rgw_world_drop);
 }

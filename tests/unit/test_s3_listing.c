@@ -8,8 +8,7 @@
 
 #include "../../src/s3/listing_internal.h"
 #include "../lib/canned_server.h"
-#include "../lib/fault_proxy.h"
-#include "../lib/rgw.h"
+#include "../lib/rgw_world.h"
 #include "../lib/scratch.h"
 #include <muniment/util/memory.h>
 #include <pthread.h>
@@ -20,50 +19,32 @@
 enum { MANY = 2100, THREADS = 6 };
 
 struct fixture {
-    struct s3 *s3;
+    struct s3 *s3, *faulty; /* the latter through the proxy */
+    struct fault_proxy *proxy;
     const char *bucket;
-    struct s3 *faulty; /* through the proxy */
 };
 
-/* These serve all tests, which keep to keys of their own. */
-static struct { char *plain, *versioned; } buckets;
-static struct fault_proxy *proxy;
-
-static int make_world(void **state) {
-    (void)state;
-    if (!test_rgw_available())
-        return 0;
-    buckets.plain = test_rgw_bucket(TEST_BUCKET_PLAIN);
-    buckets.versioned = test_rgw_bucket(TEST_BUCKET_VERSIONED);
-    proxy = fault_proxy_start();
-    return 0;
+static void open_fixture(struct fixture *fixture, const struct rgw_world *world, const char *bucket) {
+    *fixture = (struct fixture){ test_rgw_client(NULL), rgw_world_faulty(world, ""), world->proxy, bucket };
 }
 
-static int drop_world(void **state) {
-    (void)state;
-    if (!test_rgw_available())
-        return 0;
-    fault_proxy_stop(proxy);
-    test_rgw_drop(buckets.plain);
-    test_rgw_drop(buckets.versioned);
-    return 0;
+static void open_plain(struct fixture *fixture, void **state) {
+    const struct rgw_world *world = rgw_world_of(state);
+    open_fixture(fixture, world, world->plain);
 }
 
-static void open_world(struct fixture *fixture, const char *bucket) {
-    if (!test_rgw_available())
-        skip();
-    fault_proxy_set(proxy, "");
-    *fixture = (struct fixture){ test_rgw_client(NULL), bucket, test_rgw_client(fault_proxy_endpoint(proxy)) };
+static void open_versioned(struct fixture *fixture, void **state) {
+    const struct rgw_world *world = rgw_world_of(state);
+    open_fixture(fixture, world, world->versioned);
 }
 
-static void close_world(struct fixture *fixture) {
+static void close_fixture(struct fixture *fixture) {
     s3_close(fixture->s3);
     s3_close(fixture->faulty);
 }
 
 static void put(const struct fixture *fixture, const char *key, const char *content) {
-    struct err err = { 0 };
-    assert_success(s3_put(fixture->s3, fixture->bucket, key, content, strlen(content), NULL, NULL, &err), &err);
+    test_rgw_put(fixture->s3, fixture->bucket, key, content);
 }
 
 static void hide(const struct fixture *fixture, const char *key) {
@@ -443,9 +424,8 @@ static void thousands_of_odd_keys_come_in_order(void **state) {
     struct err err = { 0 };
     char **keys = mem_array(MANY, sizeof *keys);
     struct expected expected = { .keys = keys };
-    (void)state;
 
-    open_world(&fixture, buckets.plain);
+    open_plain(&fixture, state);
     const size_t count = make_keys(keys);
     for_all(&fixture, keys, count, false);
     qsort(keys, count, sizeof *keys, compare_keys);
@@ -469,7 +449,7 @@ static void thousands_of_odd_keys_come_in_order(void **state) {
     assert_int_equal(expected.at, count - 1);
 
     for_all(&fixture, keys, count, true);
-    close_world(&fixture);
+    close_fixture(&fixture);
     mem_free_strings(keys, count);
 }
 
@@ -477,17 +457,16 @@ static void an_empty_listing_is_one_request_and_others_end_with_a_proof(void **s
     struct fixture fixture;
     struct buffer seen = { 0 };
     struct err err = { 0 };
-    (void)state;
 
-    open_world(&fixture, buckets.plain);
+    open_plain(&fixture, state);
     assert_success(s3_list(fixture.faulty, fixture.bucket, "proof", NULL, write_object, &seen, &err), &err);
-    assert_int_equal(fault_proxy_count(proxy, "list"), 1);
+    assert_int_equal(fault_proxy_count(fixture.proxy, "list"), 1);
     put(&fixture, "proof", "1");
-    fault_proxy_set(proxy, "");
+    fault_proxy_set(fixture.proxy, "");
     assert_success(s3_list(fixture.faulty, fixture.bucket, "proof", NULL, write_object, &seen, &err), &err);
     assert_string_equal(buffer_text(&seen), "proof ");
-    assert_int_equal(fault_proxy_count(proxy, "list"), 2);
-    close_world(&fixture);
+    assert_int_equal(fault_proxy_count(fixture.proxy, "list"), 2);
+    close_fixture(&fixture);
     buffer_release(&seen);
 }
 
@@ -496,9 +475,8 @@ static void listings_that_end_early_are_whole(void **state) {
     struct buffer seen = { 0 }, all = { 0 };
     struct err err = { 0 };
     char key[16];
-    (void)state;
 
-    open_world(&fixture, buckets.versioned);
+    open_versioned(&fixture, state);
     for (int i = 0; i < 7; i++) {
         snprintf(key, sizeof key, "k%d", i);
         put(&fixture, key, "1");
@@ -509,16 +487,16 @@ static void listings_that_end_early_are_whole(void **state) {
     hide(&fixture, "k6");
     assert_success(s3_list_versions(fixture.s3, fixture.bucket, NULL, write_version, &all, &err), &err);
 
-    fault_proxy_set(proxy, "short keep=2");
+    fault_proxy_set(fixture.proxy, "short keep=2");
     assert_success(s3_list(fixture.faulty, fixture.bucket, NULL, NULL, write_object, &seen, &err), &err);
     assert_string_equal(buffer_text(&seen), "k0 k1 k2 k3 k4 k5 ");
-    assert_int_equal(fault_proxy_count(proxy, "list"), 4);
+    assert_int_equal(fault_proxy_count(fixture.proxy, "list"), 4);
 
     buffer_clear(&seen);
     assert_success(s3_list_versions(fixture.faulty, fixture.bucket, NULL, write_version, &seen, &err), &err);
     assert_string_equal(buffer_text(&seen), buffer_text(&all));
-    assert_true(fault_proxy_count(proxy, "versions") > 10);
-    close_world(&fixture);
+    assert_true(fault_proxy_count(fixture.proxy, "versions") > 10);
+    close_fixture(&fixture);
     buffer_release(&seen);
     buffer_release(&all);
 }
@@ -552,9 +530,8 @@ static void versions_of_a_key_come_newest_first_with_their_markers(void **state)
     struct history history = { .key = key };
     struct s3_info info;
     struct err err = { 0 };
-    (void)state;
 
-    open_world(&fixture, buckets.versioned);
+    open_versioned(&fixture, state);
     put(&fixture, "a", "1");
     put(&fixture, key, "1");
     put(&fixture, key, "1");
@@ -572,7 +549,7 @@ static void versions_of_a_key_come_newest_first_with_their_markers(void **state)
     assert_success(s3_head(fixture.s3, fixture.bucket, key, NULL, &info, &err), &err);
     s3_info_release(&info);
     free(history.first_version);
-    close_world(&fixture);
+    close_fixture(&fixture);
 }
 
 static int take_two(void *context, const struct s3_listed *object, struct err *err) {
@@ -585,24 +562,22 @@ static void the_callback_may_end_it(void **state) {
     struct fixture fixture;
     struct err err = { 0 };
     int left = 2;
-    (void)state;
 
-    open_world(&fixture, buckets.plain);
+    open_plain(&fixture, state);
     put(&fixture, "a", "1");
     put(&fixture, "b", "1");
     put(&fixture, "c", "1");
     assert_failure(s3_list(fixture.s3, fixture.bucket, NULL, NULL, take_two, &left, &err), ERR_REFUSED, &err);
     assert_int_equal(left, 0);
-    close_world(&fixture);
+    close_fixture(&fixture);
 }
 
 static void what_is_no_bucket_and_what_knows_no_versions_is_said(void **state) {
     struct fixture fixture;
     struct buffer seen = { 0 };
     struct err err = { 0 };
-    (void)state;
 
-    open_world(&fixture, buckets.plain);
+    open_plain(&fixture, state);
     assert_int_equal(s3_list(fixture.s3, "no-such-bucket", NULL, NULL, write_object, &seen, &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
     assert_non_null(strstr(err.message, "NoSuchBucket"));
@@ -611,15 +586,11 @@ static void what_is_no_bucket_and_what_knows_no_versions_is_said(void **state) {
     assert_int_equal(err.code, ERR_INVALID);
     err_clear(&err);
 
-    fault_proxy_set(proxy, "status code=501 error=NotImplemented kind=versions");
+    fault_proxy_set(fixture.proxy, "status code=501 error=NotImplemented kind=versions");
     assert_failure(s3_list_versions(fixture.faulty, fixture.bucket, NULL, write_version, &seen, &err), ERR_UNSUPPORTED,
                    &err);
 
-    struct s3 *s3;
-    struct s3_service service = { 0 };
-    test_rgw_service(&service, NULL);
-    service.signature = S3_SIGNATURE_V2;
-    assert_success(s3_open(&service, NULL, &s3, &err), &err);
+    struct s3 *s3 = test_rgw_client_v2(NULL);
     assert_failure(s3_list_versions(s3, fixture.bucket, NULL, write_version, &seen, &err), ERR_UNSUPPORTED, &err);
     assert_failure(s3_list_uploads(s3, fixture.bucket, NULL, write_upload, &seen, &err), ERR_UNSUPPORTED, &err);
     put(&fixture, "v2-a", "1");
@@ -627,8 +598,7 @@ static void what_is_no_bucket_and_what_knows_no_versions_is_said(void **state) {
     assert_success(s3_list(s3, fixture.bucket, "v2", "v2-a", write_object, &seen, &err), &err);
     assert_string_equal(buffer_text(&seen), "v2-b ");
     s3_close(s3);
-    s3_service_release(&service);
-    close_world(&fixture);
+    close_fixture(&fixture);
     buffer_release(&seen);
 }
 
@@ -648,5 +618,5 @@ int main(void) {
         cmocka_unit_test(the_callback_may_end_it),
         cmocka_unit_test(what_is_no_bucket_and_what_knows_no_versions_is_said),
     };
-    return cmocka_run_group_tests_name("s3_listing", tests, make_world, drop_world);
+    return cmocka_run_group_tests_name("s3_listing", tests, rgw_world_make, rgw_world_drop);
 }

@@ -7,8 +7,7 @@
 #include <cmocka.h>
 
 #include "../lib/canned_server.h"
-#include "../lib/fault_proxy.h"
-#include "../lib/rgw.h"
+#include "../lib/rgw_world.h"
 #include "../lib/scratch.h"
 #include <muniment/util/clock.h>
 #include <muniment/util/file.h>
@@ -16,61 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct { char *plain, *versioned, *locked; } buckets;
-static struct fault_proxy *proxy;
-
-static int make_world(void **state) {
-    (void)state;
-    if (!test_rgw_available())
-        return 0;
-    buckets.plain = test_rgw_bucket(TEST_BUCKET_PLAIN);
-    buckets.versioned = test_rgw_bucket(TEST_BUCKET_VERSIONED);
-    buckets.locked = test_rgw_bucket(TEST_BUCKET_LOCKED);
-    proxy = fault_proxy_start();
-    return 0;
-}
-
-static int drop_world(void **state) {
-    (void)state;
-    if (!test_rgw_available())
-        return 0;
-    fault_proxy_stop(proxy);
-    test_rgw_drop(buckets.plain);
-    test_rgw_drop(buckets.versioned);
-    test_rgw_drop(buckets.locked);
-    return 0;
-}
-
-static struct s3 *open_with(const char *endpoint, const char *credentials, enum s3_signature signature) {
-    struct s3_service service = { 0 };
-    struct s3 *s3 = NULL;
-    struct err err = { 0 };
-
-    if (!test_rgw_available())
-        skip();
-    test_rgw_service(&service, endpoint);
-    service.signature = signature;
-    if (credentials) {
-        free(service.credentials);
-        service.credentials = mem_string(credentials);
-    }
-    assert_success(s3_open(&service, NULL, &s3, &err), &err);
-    s3_set_retry_time(s3, 20);
-    s3_service_release(&service);
-    return s3;
-}
-
-static struct s3 *open_world(void) {
-    return open_with(NULL, NULL, S3_SIGNATURE_V4);
-}
-
-static struct s3 *open_faulty(const char *rules) {
-    if (!test_rgw_available())
-        skip();
-    fault_proxy_set(proxy, rules);
-    return open_with(fault_proxy_endpoint(proxy), NULL, S3_SIGNATURE_V4);
-}
 
 static struct s3_info put(struct s3 *s3, const char *bucket, const char *key, const struct s3_put *options) {
     struct s3_info info;
@@ -82,74 +26,74 @@ static struct s3_info put(struct s3 *s3, const char *bucket, const char *key, co
 /* --- locks -------------------------------------------------------------------------------------------------------- */
 
 static void a_lock_holds_a_version_until_its_date(void **state) {
-    struct s3 *s3 = open_world();
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = test_rgw_client(NULL);
     const int64_t until = clock_now() + 7200;
     const struct s3_put options = { .lock = S3_LOCK_GOVERNANCE, .lock_until = until };
-    struct s3_info first = put(s3, buckets.locked, "a +\x01", &options), second;
+    struct s3_info first = put(s3, world->locked, "a +\x01", &options), second;
     struct s3_lock lock;
     struct err err = { 0 };
-    (void)state;
 
-    second = put(s3, buckets.locked, "a +\x01", NULL);
-    assert_success(s3_get_lock(s3, buckets.locked, "a +\x01", first.version, &lock, &err), &err);
+    second = put(s3, world->locked, "a +\x01", NULL);
+    assert_success(s3_get_lock(s3, world->locked, "a +\x01", first.version, &lock, &err), &err);
     assert_int_equal(lock.mode, S3_LOCK_GOVERNANCE);
     assert_int_equal(lock.until, until);
     assert_false(lock.legal_hold);
-    assert_success(s3_get_lock(s3, buckets.locked, "a +\x01", second.version, &lock, &err), &err);
+    assert_success(s3_get_lock(s3, world->locked, "a +\x01", second.version, &lock, &err), &err);
     assert_int_equal(lock.mode, S3_LOCK_NONE);
 
-    assert_failure(s3_delete(s3, buckets.locked, "a +\x01", first.version, &err), ERR_DENIED, &err);
-    assert_success(s3_delete(s3, buckets.locked, "a +\x01", second.version, &err), &err);
+    assert_failure(s3_delete(s3, world->locked, "a +\x01", first.version, &err), ERR_DENIED, &err);
+    assert_success(s3_delete(s3, world->locked, "a +\x01", second.version, &err), &err);
     s3_info_release(&first);
     s3_info_release(&second);
     s3_close(s3);
 }
 
 static void a_lock_is_set_and_extended_but_not_shortened(void **state) {
-    struct s3 *s3 = open_world();
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = test_rgw_client(NULL);
     const int64_t until = clock_now() + 7200;
-    struct s3_info info = put(s3, buckets.locked, "b", NULL);
+    struct s3_info info = put(s3, world->locked, "b", NULL);
     struct s3_lock lock;
     struct err err = { 0 };
-    (void)state;
 
-    assert_success(s3_set_lock(s3, buckets.locked, "b", info.version, S3_LOCK_GOVERNANCE, until, &err), &err);
-    assert_success(s3_set_lock(s3, buckets.locked, "b", NULL, S3_LOCK_GOVERNANCE, until + 60, &err), &err);
-    assert_success(s3_get_lock(s3, buckets.locked, "b", NULL, &lock, &err), &err);
+    assert_success(s3_set_lock(s3, world->locked, "b", info.version, S3_LOCK_GOVERNANCE, until, &err), &err);
+    assert_success(s3_set_lock(s3, world->locked, "b", NULL, S3_LOCK_GOVERNANCE, until + 60, &err), &err);
+    assert_success(s3_get_lock(s3, world->locked, "b", NULL, &lock, &err), &err);
     assert_int_equal(lock.mode, S3_LOCK_GOVERNANCE);
     assert_int_equal(lock.until, until + 60);
-    assert_failure(s3_set_lock(s3, buckets.locked, "b", info.version, S3_LOCK_GOVERNANCE, until, &err), ERR_DENIED,
+    assert_failure(s3_set_lock(s3, world->locked, "b", info.version, S3_LOCK_GOVERNANCE, until, &err), ERR_DENIED,
                    &err);
-    assert_failure(s3_set_lock(s3, buckets.locked, "b", info.version, S3_LOCK_NONE, 0, &err), ERR_INVALID, &err);
-    assert_failure(s3_set_lock(s3, buckets.locked, "absent", NULL, S3_LOCK_GOVERNANCE, until, &err), ERR_NOT_FOUND,
+    assert_failure(s3_set_lock(s3, world->locked, "b", info.version, S3_LOCK_NONE, 0, &err), ERR_INVALID, &err);
+    assert_failure(s3_set_lock(s3, world->locked, "absent", NULL, S3_LOCK_GOVERNANCE, until, &err), ERR_NOT_FOUND,
                    &err);
     s3_info_release(&info);
     s3_close(s3);
 }
 
 static void where_nothing_can_be_locked_nothing_is(void **state) {
-    struct s3 *s3 = open_world();
-    struct s3_info info = put(s3, buckets.plain, "c", NULL);
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = test_rgw_client(NULL);
+    struct s3_info info = put(s3, world->plain, "c", NULL);
     struct s3_lock lock;
     struct err err = { 0 };
-    (void)state;
 
-    assert_success(s3_get_lock(s3, buckets.plain, "c", NULL, &lock, &err), &err);
+    assert_success(s3_get_lock(s3, world->plain, "c", NULL, &lock, &err), &err);
     assert_int_equal(lock.mode, S3_LOCK_NONE);
     assert_false(lock.legal_hold);
-    assert_failure(s3_set_lock(s3, buckets.plain, "c", NULL, S3_LOCK_GOVERNANCE, clock_now() + 60, &err), ERR_INVALID,
+    assert_failure(s3_set_lock(s3, world->plain, "c", NULL, S3_LOCK_GOVERNANCE, clock_now() + 60, &err), ERR_INVALID,
                    &err);
-    assert_failure(s3_get_lock(s3, buckets.locked, "absent", NULL, &lock, &err), ERR_NOT_FOUND, &err);
+    assert_failure(s3_get_lock(s3, world->locked, "absent", NULL, &lock, &err), ERR_NOT_FOUND, &err);
     assert_failure(s3_get_lock(s3, "no-such-bucket", "c", NULL, &lock, &err), ERR_INVALID, &err);
     s3_info_release(&info);
     s3_close(s3);
 
-    s3 = open_with(NULL, test_rgw_other_credentials(), S3_SIGNATURE_V4);
-    assert_failure(s3_get_lock(s3, buckets.plain, "c", NULL, &lock, &err), ERR_DENIED, &err);
+    s3 = test_rgw_client_as(test_rgw_other_credentials());
+    assert_failure(s3_get_lock(s3, world->plain, "c", NULL, &lock, &err), ERR_DENIED, &err);
     s3_close(s3);
-    s3 = open_with(NULL, NULL, S3_SIGNATURE_V2);
-    assert_failure(s3_get_lock(s3, buckets.plain, "c", NULL, &lock, &err), ERR_UNSUPPORTED, &err);
-    assert_failure(s3_set_lock(s3, buckets.plain, "c", NULL, S3_LOCK_GOVERNANCE, 1, &err), ERR_UNSUPPORTED, &err);
+    s3 = test_rgw_client_v2(NULL);
+    assert_failure(s3_get_lock(s3, world->plain, "c", NULL, &lock, &err), ERR_UNSUPPORTED, &err);
+    assert_failure(s3_set_lock(s3, world->plain, "c", NULL, S3_LOCK_GOVERNANCE, 1, &err), ERR_UNSUPPORTED, &err);
     s3_close(s3);
 }
 
@@ -184,19 +128,19 @@ static void holds_and_answers_that_are_none_are_told_apart(void **state) {
 }
 
 static void a_date_is_worth_knowing_where_holds_are_a_secret(void **state) {
-    struct s3 *s3 = open_faulty("status code=403 error=AccessDenied kind=lock skip=1 count=1");
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = rgw_world_faulty(world, "status code=403 error=AccessDenied kind=lock skip=1 count=1");
     const int64_t until = clock_now() + 7200;
     const struct s3_put options = { .lock = S3_LOCK_GOVERNANCE, .lock_until = until };
-    struct s3_info info = put(s3, buckets.locked, "d", &options), other;
+    struct s3_info info = put(s3, world->locked, "d", &options), other;
     struct s3_lock lock;
     struct err err = { 0 };
-    (void)state;
 
-    assert_success(s3_get_lock(s3, buckets.locked, "d", info.version, &lock, &err), &err);
+    assert_success(s3_get_lock(s3, world->locked, "d", info.version, &lock, &err), &err);
     assert_int_equal(lock.until, until);
-    other = put(s3, buckets.locked, "e", NULL);
-    fault_proxy_set(proxy, "status code=403 error=AccessDenied kind=lock skip=1 count=1");
-    assert_failure(s3_get_lock(s3, buckets.locked, "e", other.version, &lock, &err), ERR_DENIED, &err);
+    other = put(s3, world->locked, "e", NULL);
+    fault_proxy_set(world->proxy, "status code=403 error=AccessDenied kind=lock skip=1 count=1");
+    assert_failure(s3_get_lock(s3, world->locked, "e", other.version, &lock, &err), ERR_DENIED, &err);
     s3_info_release(&info);
     s3_info_release(&other);
     s3_close(s3);
@@ -205,16 +149,16 @@ static void a_date_is_worth_knowing_where_holds_are_a_secret(void **state) {
 /* --- tags --------------------------------------------------------------------------------------------------------- */
 
 static void tags_are_read_as_they_are(void **state) {
-    struct s3 *s3 = open_world();
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = test_rgw_client(NULL);
     struct s3_headers headers = { 0 }, tags;
     const struct s3_put options = { .headers = &headers };
     struct s3_info info;
     struct err err = { 0 };
-    (void)state;
 
     s3_headers_add(&headers, "x-amz-tagging", "Color=light%20blue&empty=&a%26b=%3C1%3E");
-    info = put(s3, buckets.versioned, "t", &options);
-    assert_success(s3_get_tags(s3, buckets.versioned, "t", info.version, &tags, &err), &err);
+    info = put(s3, world->versioned, "t", &options);
+    assert_success(s3_get_tags(s3, world->versioned, "t", info.version, &tags, &err), &err);
     assert_int_equal(tags.count, 3);
     assert_string_equal(s3_headers_find(&tags, "Color"), "light blue");
     assert_string_equal(s3_headers_find(&tags, "empty"), "");
@@ -222,19 +166,19 @@ static void tags_are_read_as_they_are(void **state) {
     s3_headers_release(&tags);
     s3_info_release(&info);
 
-    info = put(s3, buckets.plain, "t", NULL);
-    assert_success(s3_get_tags(s3, buckets.plain, "t", NULL, &tags, &err), &err);
+    info = put(s3, world->plain, "t", NULL);
+    assert_success(s3_get_tags(s3, world->plain, "t", NULL, &tags, &err), &err);
     assert_int_equal(tags.count, 0);
-    assert_failure(s3_get_tags(s3, buckets.plain, "absent", NULL, &tags, &err), ERR_NOT_FOUND, &err);
+    assert_failure(s3_get_tags(s3, world->plain, "absent", NULL, &tags, &err), ERR_NOT_FOUND, &err);
     s3_info_release(&info);
     s3_headers_release(&headers);
     s3_close(s3);
 
-    s3 = open_faulty("status code=404 error=NoSuchTagSet kind=tags count=1");
-    assert_success(s3_get_tags(s3, buckets.plain, "t", NULL, &tags, &err), &err);
+    s3 = rgw_world_faulty(world, "status code=404 error=NoSuchTagSet kind=tags count=1");
+    assert_success(s3_get_tags(s3, world->plain, "t", NULL, &tags, &err), &err);
     assert_int_equal(tags.count, 0);
-    fault_proxy_set(proxy, "status code=501 error=NotImplemented kind=tags");
-    assert_failure(s3_get_tags(s3, buckets.plain, "t", NULL, &tags, &err), ERR_UNSUPPORTED, &err);
+    fault_proxy_set(world->proxy, "status code=501 error=NotImplemented kind=tags");
+    assert_failure(s3_get_tags(s3, world->plain, "t", NULL, &tags, &err), ERR_UNSUPPORTED, &err);
     s3_close(s3);
 }
 
@@ -248,9 +192,9 @@ static struct s3_bucket describe(struct s3 *s3, const char *name) {
 }
 
 static void a_bucket_says_whether_it_keeps_versions_and_locks(void **state) {
-    struct s3 *s3 = open_world();
-    struct s3_bucket bucket = describe(s3, buckets.plain);
-    (void)state;
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = test_rgw_client(NULL);
+    struct s3_bucket bucket = describe(s3, world->plain);
 
     assert_int_equal(bucket.versioning, S3_VERSIONING_OFF);
     assert_true(bucket.locks_known);
@@ -259,7 +203,7 @@ static void a_bucket_says_whether_it_keeps_versions_and_locks(void **state) {
     assert_int_equal(bucket.rule_count, 0);
     s3_bucket_release(&bucket);
 
-    bucket = describe(s3, buckets.locked);
+    bucket = describe(s3, world->locked);
     assert_int_equal(bucket.versioning, S3_VERSIONING_ON);
     assert_true(bucket.locks);
     assert_int_equal(bucket.default_mode, S3_LOCK_NONE);
@@ -274,8 +218,8 @@ static void a_bucket_says_whether_it_keeps_versions_and_locks(void **state) {
     s3_bucket_release(&bucket);
     test_rgw_drop(own);
 
-    test_rgw_admin(NULL, "suspend", buckets.versioned, NULL);
-    bucket = describe(s3, buckets.versioned);
+    test_rgw_admin(NULL, "suspend", world->versioned, NULL);
+    bucket = describe(s3, world->versioned);
     assert_int_equal(bucket.versioning, S3_VERSIONING_SUSPENDED);
     s3_bucket_release(&bucket);
     s3_close(s3);
@@ -293,14 +237,14 @@ static void the_rules_of_its_lifecycle_are_read(void **state) {
         "<Rule><ID>c</ID><Filter><Prefix>off/</Prefix></Filter><Status>Disabled</Status>"
         "<Expiration><Days>1</Days></Expiration></Rule>"
         "</LifecycleConfiguration>";
-    struct s3 *s3 = open_world();
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = test_rgw_client(NULL);
     char *folder = scratch_make(), *path = mem_format("%s/rules", folder);
     struct err err = { 0 };
-    (void)state;
 
     assert_success(file_replace(path, 0600, rules, sizeof rules - 1, &err), &err);
-    test_rgw_admin(NULL, "lifecycle", buckets.plain, path, NULL);
-    struct s3_bucket bucket = describe(s3, buckets.plain);
+    test_rgw_admin(NULL, "lifecycle", world->plain, path, NULL);
+    struct s3_bucket bucket = describe(s3, world->plain);
     assert_true(bucket.rules_known);
     assert_int_equal(bucket.rule_count, 2);
     /* RGW gives them in an order of its own. */
@@ -355,31 +299,31 @@ static void rules_of_every_form_are_understood(void **state) {
 }
 
 static void what_the_key_may_not_ask_stays_unknown(void **state) {
-    struct s3 *s3 = open_faulty("status code=403 error=AccessDenied kind=bucket");
-    struct s3_bucket bucket = describe(s3, buckets.locked);
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = rgw_world_faulty(world, "status code=403 error=AccessDenied kind=bucket");
+    struct s3_bucket bucket = describe(s3, world->locked);
     struct err err = { 0 };
-    (void)state;
 
     assert_int_equal(bucket.versioning, S3_VERSIONING_UNKNOWN);
     assert_false(bucket.locks_known || bucket.locks || bucket.rules_known);
     s3_bucket_release(&bucket);
 
-    fault_proxy_set(proxy, "status code=501 error=NotImplemented kind=bucket skip=1");
-    bucket = describe(s3, buckets.locked);
+    fault_proxy_set(world->proxy, "status code=501 error=NotImplemented kind=bucket skip=1");
+    bucket = describe(s3, world->locked);
     assert_int_equal(bucket.versioning, S3_VERSIONING_ON);
     assert_false(bucket.locks_known || bucket.rules_known);
     s3_bucket_release(&bucket);
 
     /* But a key that is worth nothing is trouble, and so is a bucket that is not there. */
-    fault_proxy_set(proxy, "status code=403 error=SignatureDoesNotMatch kind=bucket skip=2");
-    assert_failure(s3_bucket_describe(s3, buckets.locked, &bucket, &err), ERR_DENIED, &err);
-    fault_proxy_set(proxy, "");
+    fault_proxy_set(world->proxy, "status code=403 error=SignatureDoesNotMatch kind=bucket skip=2");
+    assert_failure(s3_bucket_describe(s3, world->locked, &bucket, &err), ERR_DENIED, &err);
+    fault_proxy_set(world->proxy, "");
     assert_failure(s3_bucket_describe(s3, "no-such-bucket", &bucket, &err), ERR_INVALID, &err);
     s3_bucket_release(&bucket); /* left empty */
     s3_close(s3);
 
-    s3 = open_with(NULL, NULL, S3_SIGNATURE_V2);
-    bucket = describe(s3, buckets.locked);
+    s3 = test_rgw_client_v2(NULL);
+    bucket = describe(s3, world->locked);
     assert_int_equal(bucket.versioning, S3_VERSIONING_UNKNOWN);
     s3_bucket_release(&bucket);
     s3_close(s3);
@@ -398,5 +342,5 @@ int main(void) {
         cmocka_unit_test(rules_of_every_form_are_understood),
         cmocka_unit_test(what_the_key_may_not_ask_stays_unknown),
     };
-    return cmocka_run_group_tests_name("s3_lock", tests, make_world, drop_world);
+    return cmocka_run_group_tests_name("s3_lock", tests, rgw_world_make, rgw_world_drop);
 }

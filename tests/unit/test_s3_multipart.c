@@ -7,8 +7,7 @@
 #include <cmocka.h>
 
 #include "../lib/canned_server.h"
-#include "../lib/fault_proxy.h"
-#include "../lib/rgw.h"
+#include "../lib/rgw_world.h"
 #include "../lib/scratch.h"
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
@@ -18,61 +17,18 @@
 
 enum { LAST = 1000 }; /* bytes of a second and last part */
 
-static struct { char *plain, *versioned, *locked; } buckets;
-static struct fault_proxy *proxy;
 static uint8_t *content; /* S3_PART_MIN + LAST bytes */
 
 static int make_world(void **state) {
-    (void)state;
     content = mem_alloc(S3_PART_MIN + LAST);
     for (size_t i = 0; i < S3_PART_MIN + LAST; i++)
         content[i] = (uint8_t)(i * 2654435761u >> 13);
-    if (!test_rgw_available())
-        return 0;
-    buckets.plain = test_rgw_bucket(TEST_BUCKET_PLAIN);
-    buckets.versioned = test_rgw_bucket(TEST_BUCKET_VERSIONED);
-    buckets.locked = test_rgw_bucket(TEST_BUCKET_LOCKED);
-    proxy = fault_proxy_start();
-    return 0;
+    return rgw_world_make(state);
 }
 
 static int drop_world(void **state) {
-    (void)state;
     free(content);
-    if (!test_rgw_available())
-        return 0;
-    fault_proxy_stop(proxy);
-    test_rgw_drop(buckets.plain);
-    test_rgw_drop(buckets.versioned);
-    test_rgw_drop(buckets.locked);
-    return 0;
-}
-
-static struct s3 *open_at(const char *endpoint, enum s3_signature signature) {
-    struct s3_service service = { 0 };
-    struct s3 *s3 = NULL;
-    struct err err = { 0 };
-
-    test_rgw_service(&service, endpoint);
-    service.signature = signature;
-    assert_success(s3_open(&service, NULL, &s3, &err), &err);
-    s3_set_retry_time(s3, 20);
-    s3_service_release(&service);
-    return s3;
-}
-
-static struct s3 *open_world(void) {
-    if (!test_rgw_available())
-        skip();
-    fault_proxy_set(proxy, "");
-    return open_at(NULL, S3_SIGNATURE_V4);
-}
-
-static struct s3 *open_faulty(const char *rules) {
-    if (!test_rgw_available())
-        skip();
-    fault_proxy_set(proxy, rules);
-    return open_at(fault_proxy_endpoint(proxy), S3_SIGNATURE_V4);
+    return rgw_world_drop(state);
 }
 
 static char *begin(struct s3 *s3, const char *bucket, const char *key, const struct s3_put *options) {
@@ -103,29 +59,29 @@ static void expect_content(struct s3 *s3, const char *bucket, const char *key, c
 }
 
 static void parts_become_one_object(void **state) {
-    struct s3 *s3 = open_world();
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = test_rgw_client(NULL);
     struct s3_headers headers = { 0 };
     const struct s3_put options = { .headers = &headers };
     struct s3_part parts[2];
     struct s3_info info, head;
     struct err err = { 0 };
-    (void)state;
 
     s3_headers_add(&headers, "content-type", "text/plain");
     s3_headers_add(&headers, "x-amz-meta-color", "blue");
-    char *upload = begin(s3, buckets.versioned, "whole", &options);
-    put_parts(s3, buckets.versioned, "whole", upload, parts);
+    char *upload = begin(s3, world->versioned, "whole", &options);
+    put_parts(s3, world->versioned, "whole", upload, parts);
     assert_int_equal(parts[0].number, 1);
     assert_int_equal(parts[0].size, S3_PART_MIN);
     assert_int_equal(strlen(parts[0].etag), 32);
-    assert_failure(s3_head(s3, buckets.versioned, "whole", NULL, &head, &err), ERR_NOT_FOUND, &err);
+    assert_failure(s3_head(s3, world->versioned, "whole", NULL, &head, &err), ERR_NOT_FOUND, &err);
 
-    assert_success(s3_multipart_complete(s3, buckets.versioned, "whole", upload, parts, 2, &info, &err), &err);
+    assert_success(s3_multipart_complete(s3, world->versioned, "whole", upload, parts, 2, &info, &err), &err);
     assert_int_equal(info.size, S3_PART_MIN + LAST);
     assert_non_null(info.version);
     assert_string_equal(strchr(info.etag, '-'), "-2");
-    expect_content(s3, buckets.versioned, "whole", info.etag);
-    assert_success(s3_head(s3, buckets.versioned, "whole", info.version, &head, &err), &err);
+    expect_content(s3, world->versioned, "whole", info.etag);
+    assert_success(s3_head(s3, world->versioned, "whole", info.version, &head, &err), &err);
     assert_string_equal(s3_headers_find(&head.headers, "content-type"), "text/plain");
     assert_string_equal(s3_headers_find(&head.headers, "x-amz-meta-color"), "blue");
     assert_int_equal(head.size, info.size);
@@ -134,9 +90,9 @@ static void parts_become_one_object(void **state) {
 
     /* Without anybody who wants to know. */
     free(upload);
-    upload = begin(s3, buckets.plain, "whole", NULL);
-    put_parts(s3, buckets.plain, "whole", upload, parts);
-    assert_success(s3_multipart_complete(s3, buckets.plain, "whole", upload, parts, 2, NULL, &err), &err);
+    upload = begin(s3, world->plain, "whole", NULL);
+    put_parts(s3, world->plain, "whole", upload, parts);
+    assert_success(s3_multipart_complete(s3, world->plain, "whole", upload, parts, 2, NULL, &err), &err);
     free(upload);
     s3_headers_release(&headers);
     s3_close(s3);
@@ -155,30 +111,30 @@ static int refuse_upload(void *context, const struct s3_upload *upload, struct e
 }
 
 static void unfinished_uploads_are_found_and_aborted(void **state) {
-    struct s3 *s3 = open_world();
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = test_rgw_client(NULL);
     static const char odd[] = "u/b \x01+%&<>\"\xc3\xa4";
     struct buffer seen = { 0 }, expected = { 0 };
     struct err err = { 0 };
-    (void)state;
 
-    char *first = begin(s3, buckets.plain, "u/a", NULL), *second = begin(s3, buckets.plain, odd, NULL);
-    char *other = begin(s3, buckets.plain, "v", NULL);
+    char *first = begin(s3, world->plain, "u/a", NULL), *second = begin(s3, world->plain, odd, NULL);
+    char *other = begin(s3, world->plain, "v", NULL);
     buffer_printf(&expected, "u/a=%s\n%s=%s\n", first, odd, second);
-    assert_success(s3_list_uploads(s3, buckets.plain, "u/", write_upload, &seen, &err), &err);
+    assert_success(s3_list_uploads(s3, world->plain, "u/", write_upload, &seen, &err), &err);
     assert_string_equal(buffer_text(&seen), buffer_text(&expected));
-    assert_failure(s3_list_uploads(s3, buckets.plain, "u/", refuse_upload, NULL, &err), ERR_REFUSED, &err);
+    assert_failure(s3_list_uploads(s3, world->plain, "u/", refuse_upload, NULL, &err), ERR_REFUSED, &err);
 
-    assert_success(s3_multipart_abort(s3, buckets.plain, "u/a", first, &err), &err);
-    assert_success(s3_multipart_abort(s3, buckets.plain, odd, second, &err), &err);
-    assert_success(s3_multipart_abort(s3, buckets.plain, odd, second, &err), &err); /* gone already */
+    assert_success(s3_multipart_abort(s3, world->plain, "u/a", first, &err), &err);
+    assert_success(s3_multipart_abort(s3, world->plain, odd, second, &err), &err);
+    assert_success(s3_multipart_abort(s3, world->plain, odd, second, &err), &err); /* gone already */
     buffer_clear(&seen);
-    assert_success(s3_list_uploads(s3, buckets.plain, "u/", write_upload, &seen, &err), &err);
+    assert_success(s3_list_uploads(s3, world->plain, "u/", write_upload, &seen, &err), &err);
     assert_string_equal(buffer_text(&seen), "");
-    assert_success(s3_list_uploads(s3, buckets.plain, NULL, write_upload, &seen, &err), &err);
+    assert_success(s3_list_uploads(s3, world->plain, NULL, write_upload, &seen, &err), &err);
     buffer_clear(&expected);
     buffer_printf(&expected, "v=%s\n", other);
     assert_string_equal(buffer_text(&seen), buffer_text(&expected));
-    assert_success(s3_multipart_abort(s3, buckets.plain, "v", other, &err), &err);
+    assert_success(s3_multipart_abort(s3, world->plain, "v", other, &err), &err);
     assert_failure(s3_multipart_abort(s3, "no-such-bucket", "v", other, &err), ERR_INVALID, &err);
     free(first);
     free(second);
@@ -189,33 +145,33 @@ static void unfinished_uploads_are_found_and_aborted(void **state) {
 }
 
 static void an_upload_is_resumed_from_its_list_of_parts(void **state) {
-    struct s3 *s3 = open_world();
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = test_rgw_client(NULL);
     static const char key[] = "r \x02+%";
     struct s3_part sent[2], *listed;
     size_t count;
     struct s3_info info;
     struct err err = { 0 };
-    (void)state;
 
-    char *upload = begin(s3, buckets.plain, key, NULL);
-    assert_success(s3_list_parts(s3, buckets.plain, key, upload, &listed, &count, &err), &err);
+    char *upload = begin(s3, world->plain, key, NULL);
+    assert_success(s3_list_parts(s3, world->plain, key, upload, &listed, &count, &err), &err);
     assert_int_equal(count, 0);
     free(listed);
     /* The last one first, as transfers at once may leave it; and once more, since another try may have come through. */
-    assert_success(s3_multipart_put(s3, buckets.plain, key, upload, 2, "x", 1, &sent[1], &err), &err);
-    put_parts(s3, buckets.plain, key, upload, sent);
-    assert_success(s3_list_parts(s3, buckets.plain, key, upload, &listed, &count, &err), &err);
+    assert_success(s3_multipart_put(s3, world->plain, key, upload, 2, "x", 1, &sent[1], &err), &err);
+    put_parts(s3, world->plain, key, upload, sent);
+    assert_success(s3_list_parts(s3, world->plain, key, upload, &listed, &count, &err), &err);
     assert_int_equal(count, 2);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(listed[i].number, i + 1);
         assert_int_equal(listed[i].size, sent[i].size);
         assert_string_equal(listed[i].etag, sent[i].etag);
     }
-    assert_success(s3_multipart_complete(s3, buckets.plain, key, upload, listed, count, &info, &err), &err);
-    expect_content(s3, buckets.plain, key, info.etag);
+    assert_success(s3_multipart_complete(s3, world->plain, key, upload, listed, count, &info, &err), &err);
+    expect_content(s3, world->plain, key, info.etag);
     s3_info_release(&info);
     free(listed);
-    assert_failure(s3_list_parts(s3, buckets.plain, key, "2~nothing", &listed, &count, &err), ERR_NOT_FOUND, &err);
+    assert_failure(s3_list_parts(s3, world->plain, key, "2~nothing", &listed, &count, &err), ERR_NOT_FOUND, &err);
     assert_null(listed);
     free(upload);
     s3_close(s3);
@@ -271,8 +227,8 @@ static void long_lists_of_parts_are_followed(void **state) {
 }
 
 /* A whole upload while the proxy fails in this way; what it made of it. */
-static void survives(const char *bucket, const char *rules, const char *key) {
-    struct s3 *s3 = open_faulty(rules);
+static void survives(const struct rgw_world *world, const char *bucket, const char *rules, const char *key) {
+    struct s3 *s3 = rgw_world_faulty(world, rules);
     struct s3_part parts[2];
     struct s3_info info;
     struct err err = { 0 };
@@ -281,7 +237,7 @@ static void survives(const char *bucket, const char *rules, const char *key) {
     put_parts(s3, bucket, key, upload, parts);
     if (s3_multipart_complete(s3, bucket, key, upload, parts, 2, &info, &err) < 0)
         fail_msg("%s: %s", rules, err.message);
-    fault_proxy_set(proxy, "");
+    fault_proxy_set(world->proxy, "");
     assert_int_equal(info.size, S3_PART_MIN + LAST);
     expect_content(s3, bucket, key, info.etag);
     s3_info_release(&info);
@@ -290,23 +246,23 @@ static void survives(const char *bucket, const char *rules, const char *key) {
 }
 
 static void a_completion_whose_answer_is_lost_is_found(void **state) {
-    (void)state;
-    survives(buckets.plain, "lost-answer kind=complete count=1", "lost");
-    survives(buckets.versioned, "lost-answer kind=complete count=1", "lost");
-    survives(buckets.plain, "error-200-after kind=complete count=1", "after");
+    const struct rgw_world *world = rgw_world_of(state);
+    survives(world, world->plain, "lost-answer kind=complete count=1", "lost");
+    survives(world, world->versioned, "lost-answer kind=complete count=1", "lost");
+    survives(world, world->plain, "error-200-after kind=complete count=1", "after");
 }
 
 static void an_upload_that_was_completed_already_is_a_success(void **state) {
-    struct s3 *s3 = open_faulty("status code=404 error=NoSuchUpload kind=complete skip=1");
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = rgw_world_faulty(world, "status code=404 error=NoSuchUpload kind=complete skip=1");
     struct s3_part parts[2];
     struct s3_info first, second;
     struct err err = { 0 };
-    (void)state;
 
-    char *upload = begin(s3, buckets.versioned, "already", NULL);
-    put_parts(s3, buckets.versioned, "already", upload, parts);
-    assert_success(s3_multipart_complete(s3, buckets.versioned, "already", upload, parts, 2, &first, &err), &err);
-    assert_success(s3_multipart_complete(s3, buckets.versioned, "already", upload, parts, 2, &second, &err), &err);
+    char *upload = begin(s3, world->versioned, "already", NULL);
+    put_parts(s3, world->versioned, "already", upload, parts);
+    assert_success(s3_multipart_complete(s3, world->versioned, "already", upload, parts, 2, &first, &err), &err);
+    assert_success(s3_multipart_complete(s3, world->versioned, "already", upload, parts, 2, &second, &err), &err);
     assert_string_equal(first.version, second.version);
     assert_string_equal(first.etag, second.etag);
     assert_int_equal(second.size, S3_PART_MIN + LAST);
@@ -317,42 +273,42 @@ static void an_upload_that_was_completed_already_is_a_success(void **state) {
 }
 
 static void a_completion_that_holds_an_error_is_tried_again(void **state) {
-    (void)state;
-    survives(buckets.plain, "error-200 kind=complete count=1", "error");
-    survives(buckets.plain, "status code=503 error=SlowDown kind=complete count=1", "slow");
+    const struct rgw_world *world = rgw_world_of(state);
+    survives(world, world->plain, "error-200 kind=complete count=1", "error");
+    survives(world, world->plain, "status code=503 error=SlowDown kind=complete count=1", "slow");
 }
 
 static void a_completion_without_an_etag_is_looked_at(void **state) {
-    (void)state;
-    survives(buckets.plain, "empty-etag kind=complete", "empty");
-    survives(buckets.versioned, "empty-etag kind=complete", "empty");
+    const struct rgw_world *world = rgw_world_of(state);
+    survives(world, world->plain, "empty-etag kind=complete", "empty");
+    survives(world, world->versioned, "empty-etag kind=complete", "empty");
 }
 
 static void parts_that_break_off_are_sent_again(void **state) {
-    (void)state;
-    survives(buckets.plain, "cut-request kind=part count=1", "cut");
-    survives(buckets.plain, "lost-answer kind=part count=1", "lost-part");
-    survives(buckets.plain, "lost-answer kind=begin count=1", "lost-begin");
+    const struct rgw_world *world = rgw_world_of(state);
+    survives(world, world->plain, "cut-request kind=part count=1", "cut");
+    survives(world, world->plain, "lost-answer kind=part count=1", "lost-part");
+    survives(world, world->plain, "lost-answer kind=begin count=1", "lost-begin");
 }
 
 static void an_upload_that_is_gone_is_not_completed(void **state) {
-    struct s3 *s3 = open_world();
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = test_rgw_client(NULL);
     struct s3_part parts[2], none;
     struct s3_info info = { 0 };
     struct err err = { 0 };
-    (void)state;
 
-    char *upload = begin(s3, buckets.plain, "never", NULL);
-    put_parts(s3, buckets.plain, "never", upload, parts);
-    assert_success(s3_multipart_abort(s3, buckets.plain, "never", upload, &err), &err);
-    assert_failure(s3_multipart_put(s3, buckets.plain, "never", upload, 1, "x", 1, &none, &err), ERR_NOT_FOUND, &err);
+    char *upload = begin(s3, world->plain, "never", NULL);
+    put_parts(s3, world->plain, "never", upload, parts);
+    assert_success(s3_multipart_abort(s3, world->plain, "never", upload, &err), &err);
+    assert_failure(s3_multipart_put(s3, world->plain, "never", upload, 1, "x", 1, &none, &err), ERR_NOT_FOUND, &err);
     /* RGW does not say NoSuchUpload here but InternalError, for ever. */
     s3_set_retry_time(s3, 0);
-    assert_failure(s3_multipart_complete(s3, buckets.plain, "never", upload, parts, 2, &info, &err), ERR_SYSTEM, &err);
+    assert_failure(s3_multipart_complete(s3, world->plain, "never", upload, parts, 2, &info, &err), ERR_SYSTEM, &err);
     s3_close(s3);
 
-    s3 = open_faulty("status code=404 error=NoSuchUpload kind=complete");
-    assert_int_equal(s3_multipart_complete(s3, buckets.plain, "never", upload, parts, 2, &info, &err), -1);
+    s3 = rgw_world_faulty(world, "status code=404 error=NoSuchUpload kind=complete");
+    assert_int_equal(s3_multipart_complete(s3, world->plain, "never", upload, parts, 2, &info, &err), -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
     assert_non_null(strstr(err.message, "complete the upload of 'never'"));
     assert_non_null(strstr(err.message, "NoSuchUpload"));
@@ -360,61 +316,61 @@ static void an_upload_that_is_gone_is_not_completed(void **state) {
 
     /* Another object of that name, even of that size, is not what was meant. */
     content[0] ^= 1;
-    assert_success(s3_put(s3, buckets.plain, "never", content, S3_PART_MIN + LAST, NULL, NULL, &err), &err);
+    assert_success(s3_put(s3, world->plain, "never", content, S3_PART_MIN + LAST, NULL, NULL, &err), &err);
     content[0] ^= 1;
-    assert_failure(s3_multipart_complete(s3, buckets.plain, "never", upload, parts, 2, &info, &err), ERR_NOT_FOUND,
+    assert_failure(s3_multipart_complete(s3, world->plain, "never", upload, parts, 2, &info, &err), ERR_NOT_FOUND,
                    &err);
     free(upload);
     s3_close(s3);
 }
 
 static void what_cannot_be_an_upload_is_refused(void **state) {
-    struct s3 *s3 = open_world();
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = test_rgw_client(NULL);
     struct s3_part parts[2];
     struct s3_info info = { 0 };
     struct err err = { 0 };
-    (void)state;
 
-    char *upload = begin(s3, buckets.plain, "bad", NULL);
-    assert_failure(s3_multipart_complete(s3, buckets.plain, "bad", upload, parts, 0, &info, &err), ERR_INVALID, &err);
-    assert_failure(s3_multipart_put(s3, buckets.plain, "bad", upload, 0, "x", 1, &parts[0], &err), ERR_INVALID, &err);
-    assert_failure(s3_multipart_put(s3, buckets.plain, "bad", upload, 10001, "x", 1, &parts[0], &err), ERR_INVALID,
+    char *upload = begin(s3, world->plain, "bad", NULL);
+    assert_failure(s3_multipart_complete(s3, world->plain, "bad", upload, parts, 0, &info, &err), ERR_INVALID, &err);
+    assert_failure(s3_multipart_put(s3, world->plain, "bad", upload, 0, "x", 1, &parts[0], &err), ERR_INVALID, &err);
+    assert_failure(s3_multipart_put(s3, world->plain, "bad", upload, 10001, "x", 1, &parts[0], &err), ERR_INVALID,
                    &err);
     /* Parts that the server does not have. */
-    put_parts(s3, buckets.plain, "bad", upload, parts);
+    put_parts(s3, world->plain, "bad", upload, parts);
     parts[1].etag[0] = parts[1].etag[0] == '0' ? '1' : '0';
-    assert_failure(s3_multipart_complete(s3, buckets.plain, "bad", upload, parts, 2, &info, &err), ERR_INVALID, &err);
-    assert_success(s3_multipart_abort(s3, buckets.plain, "bad", upload, &err), &err);
+    assert_failure(s3_multipart_complete(s3, world->plain, "bad", upload, parts, 2, &info, &err), ERR_INVALID, &err);
+    assert_success(s3_multipart_abort(s3, world->plain, "bad", upload, &err), &err);
     free(upload);
     s3_close(s3);
 
-    s3 = open_at(NULL, S3_SIGNATURE_V2);
-    assert_failure(s3_multipart_begin(s3, buckets.plain, "v2", NULL, &upload, &err), ERR_UNSUPPORTED, &err);
+    s3 = test_rgw_client_v2(NULL);
+    assert_failure(s3_multipart_begin(s3, world->plain, "v2", NULL, &upload, &err), ERR_UNSUPPORTED, &err);
     assert_null(upload);
     s3_close(s3);
 }
 
 static void the_whole_can_be_locked(void **state) {
-    struct s3 *s3 = open_world();
+    const struct rgw_world *world = rgw_world_of(state);
+    struct s3 *s3 = test_rgw_client(NULL);
     const int64_t until = clock_now() + 3600;
     const struct s3_put options = { .lock = S3_LOCK_GOVERNANCE, .lock_until = until };
     struct s3_part parts[2];
     struct s3_info info;
     struct s3_lock lock;
     struct err err = { 0 };
-    (void)state;
 
-    char *upload = begin(s3, buckets.locked, "locked", &options);
-    put_parts(s3, buckets.locked, "locked", upload, parts);
-    assert_success(s3_multipart_complete(s3, buckets.locked, "locked", upload, parts, 2, &info, &err), &err);
+    char *upload = begin(s3, world->locked, "locked", &options);
+    put_parts(s3, world->locked, "locked", upload, parts);
+    assert_success(s3_multipart_complete(s3, world->locked, "locked", upload, parts, 2, &info, &err), &err);
     /* RGW 16 forgets the lock that the upload was begun with. */
-    assert_success(s3_get_lock(s3, buckets.locked, "locked", info.version, &lock, &err), &err);
+    assert_success(s3_get_lock(s3, world->locked, "locked", info.version, &lock, &err), &err);
     if (lock.mode == S3_LOCK_NONE)
-        assert_success(s3_set_lock(s3, buckets.locked, "locked", info.version, S3_LOCK_GOVERNANCE, until, &err), &err);
-    assert_success(s3_get_lock(s3, buckets.locked, "locked", info.version, &lock, &err), &err);
+        assert_success(s3_set_lock(s3, world->locked, "locked", info.version, S3_LOCK_GOVERNANCE, until, &err), &err);
+    assert_success(s3_get_lock(s3, world->locked, "locked", info.version, &lock, &err), &err);
     assert_int_equal(lock.mode, S3_LOCK_GOVERNANCE);
     assert_int_equal(lock.until, until);
-    assert_failure(s3_delete(s3, buckets.locked, "locked", info.version, &err), ERR_DENIED, &err);
+    assert_failure(s3_delete(s3, world->locked, "locked", info.version, &err), ERR_DENIED, &err);
     s3_info_release(&info);
     free(upload);
     s3_close(s3);

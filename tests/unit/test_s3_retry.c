@@ -7,8 +7,7 @@
 
 #include <cmocka.h>
 
-#include "../lib/fault_proxy.h"
-#include "../lib/rgw.h"
+#include "../lib/rgw_world.h"
 #include "../lib/scratch.h"
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
@@ -20,35 +19,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct {
-    struct fault_proxy *proxy;
-    char *plain, *versioned;
-} world;
-
-static int make_world(void **state) {
-    (void)state;
-    if (!test_rgw_available())
-        return 0;
-    world.proxy = fault_proxy_start();
-    world.plain = test_rgw_bucket(TEST_BUCKET_PLAIN);
-    world.versioned = test_rgw_bucket(TEST_BUCKET_VERSIONED);
-    return 0;
-}
-
-static int drop_world(void **state) {
-    (void)state;
-    if (!test_rgw_available())
-        return 0;
-    fault_proxy_stop(world.proxy);
-    test_rgw_drop(world.plain);
-    test_rgw_drop(world.versioned);
-    return 0;
-}
-
 /* What the client says meanwhile, and a chance to do something between two tries. */
 struct heard {
     _Atomic unsigned details, warnings;
-    void (*meanwhile)(void);
+    void (*meanwhile)(const char *bucket);
+    const char *bucket; /* for it */
 };
 
 static void hear(void *context, enum log_level level, const char *line) {
@@ -60,38 +35,34 @@ static void hear(void *context, enum log_level level, const char *line) {
     if (level == LOG_DETAIL)
         heard->details++;
     if (heard->meanwhile && level == LOG_DETAIL)
-        heard->meanwhile();
+        heard->meanwhile(heard->bucket);
 }
 
 struct fixture {
+    struct rgw_world world;
     struct heard heard;
     struct log log;
-    struct s3 *s3;
+    struct s3 *s3; /* through the proxy */
 };
 
-static struct s3 *open_client(const char *region, struct log *log) {
-    struct s3_service service = { 0 };
-    struct err err = { 0 };
-    struct s3 *s3 = NULL;
+static struct s3 *open_client(const struct fixture *fixture, const char *region, struct log *log) {
+    struct s3_service service;
 
-    test_rgw_service(&service, fault_proxy_endpoint(world.proxy));
-    free(service.region);
+    test_rgw_service(&service, fault_proxy_endpoint(fixture->world.proxy));
     service.region = mem_string(region);
-    assert_success(s3_open(&service, log, &s3, &err), &err);
-    s3_service_release(&service);
-    s3_set_retry_time(s3, 30);
-    return s3;
+    return test_rgw_client_of(&service, log);
 }
 
 static int open_fixture(void **state) {
     struct fixture *fixture = mem_zalloc(sizeof *fixture);
 
+    fixture->world = *(const struct rgw_world *)*state;
     *state = fixture;
     if (!test_rgw_available())
         return 0;
     fixture->log = (struct log){ .write = hear, .context = &fixture->heard };
-    fixture->s3 = open_client(NULL, &fixture->log);
-    fault_proxy_set(world.proxy, "");
+    fixture->s3 = open_client(fixture, NULL, &fixture->log);
+    fault_proxy_set(fixture->world.proxy, "");
     return 0;
 }
 
@@ -110,35 +81,15 @@ static struct fixture *ready(void **state) {
 
 static const struct s3_get WHOLE = { .length = UINT64_MAX, .max = 8000000 };
 
-static void put(struct s3 *s3, const char *bucket, const char *key, const char *text) {
-    struct err err = { 0 };
-    assert_success(s3_put(s3, bucket, key, text, strlen(text), NULL, NULL, &err), &err);
-}
-
-static void expect_text(struct s3 *s3, const char *bucket, const char *key, const char *text) {
-    struct buffer out = { 0 };
-    struct err err = { 0 };
-
-    assert_success(s3_get(s3, bucket, key, &WHOLE, &out, NULL, &err), &err);
-    assert_string_equal(buffer_text(&out), text);
-    buffer_release(&out);
-}
-
-static void expect_words(const struct err *err, const char *const *words) {
-    for (; *words; words++)
-        if (!strstr(err->message, *words) && !strstr(err->hint, *words))
-            fail_msg("no '%s' in '%s' (%s)", *words, err->message, err->hint);
-}
-
-static unsigned long count(const char *kind) {
-    return fault_proxy_count(world.proxy, kind);
+static unsigned long count(const struct fixture *fixture, const char *kind) {
+    return fault_proxy_count(fixture->world.proxy, kind);
 }
 
 /* --- what passes -------------------------------------------------------------------------------------------------- */
 
 struct busy {
     pthread_t thread;
-    struct s3 *s3;
+    const struct fixture *fixture;
     char key[16];
     struct err err;
     int rc;
@@ -146,7 +97,8 @@ struct busy {
 
 static void *put_busy(void *context) {
     struct busy *busy = context;
-    busy->rc = s3_put(busy->s3, world.plain, busy->key, busy->key, strlen(busy->key), NULL, NULL, &busy->err);
+    busy->rc = s3_put(busy->fixture->s3, busy->fixture->world.plain, busy->key, busy->key, strlen(busy->key), NULL,
+                      NULL, &busy->err);
     return NULL;
 }
 
@@ -168,9 +120,9 @@ static void a_busy_server_is_asked_again(void **state) {
 
     for (size_t i = 0; i < COUNT; i++)
         buffer_printf(&rules, "status kind=put key=busy-%zu count=1 %s\n", i, answers[i]);
-    fault_proxy_set(world.proxy, buffer_text(&rules));
+    fault_proxy_set(fixture->world.proxy, buffer_text(&rules));
     for (size_t i = 0; i < COUNT; i++) {
-        all[i].s3 = fixture->s3;
+        all[i].fixture = fixture;
         snprintf(all[i].key, sizeof all[i].key, "busy-%zu", i);
         assert_int_equal(pthread_create(&all[i].thread, NULL, put_busy, &all[i]), 0);
     }
@@ -178,9 +130,9 @@ static void a_busy_server_is_asked_again(void **state) {
         pthread_join(all[i].thread, NULL);
     for (size_t i = 0; i < COUNT; i++) {
         assert_success(all[i].rc, &all[i].err);
-        expect_text(fixture->s3, world.plain, all[i].key, all[i].key);
+        test_rgw_assert_object(fixture->s3, fixture->world.plain, all[i].key, NULL, all[i].key);
     }
-    assert_int_equal(count("put"), 2 * COUNT);
+    assert_int_equal(count(fixture, "put"), 2 * COUNT);
     assert_int_equal(fixture->heard.details, COUNT);
     assert_int_equal(fixture->heard.warnings, 0);
     buffer_release(&rules);
@@ -191,24 +143,24 @@ static void every_kind_of_call_is_tried_again(void **state) {
     struct s3_info info = { 0 };
     struct err err = { 0 };
 
-    put(fixture->s3, world.plain, "kinds", "text");
-    fault_proxy_set(world.proxy, "status kind=get count=1 code=503\nstatus kind=head count=1 code=503\n"
-                                 "status kind=delete count=1 code=503\n");
-    expect_text(fixture->s3, world.plain, "kinds", "text");
-    assert_success(s3_head(fixture->s3, world.plain, "kinds", NULL, &info, &err), &err);
+    test_rgw_put(fixture->s3, fixture->world.plain, "kinds", "text");
+    fault_proxy_set(fixture->world.proxy, "status kind=get count=1 code=503\nstatus kind=head count=1 code=503\n"
+                                          "status kind=delete count=1 code=503\n");
+    test_rgw_assert_object(fixture->s3, fixture->world.plain, "kinds", NULL, "text");
+    assert_success(s3_head(fixture->s3, fixture->world.plain, "kinds", NULL, &info, &err), &err);
     s3_info_release(&info);
-    assert_success(s3_delete(fixture->s3, world.plain, "kinds", NULL, &err), &err);
-    assert_int_equal(count("get"), 2);
-    assert_int_equal(count("head"), 2);
-    assert_int_equal(count("delete"), 2);
+    assert_success(s3_delete(fixture->s3, fixture->world.plain, "kinds", NULL, &err), &err);
+    assert_int_equal(count(fixture, "get"), 2);
+    assert_int_equal(count(fixture, "head"), 2);
+    assert_int_equal(count(fixture, "delete"), 2);
 }
 
 static void retry_after_is_waited_for(void **state) {
     const struct fixture *fixture = ready(state);
     const double begin = clock_monotonic();
 
-    fault_proxy_set(world.proxy, "status kind=put count=1 code=503 after=1\n");
-    put(fixture->s3, world.plain, "later", "text");
+    fault_proxy_set(fixture->world.proxy, "status kind=put count=1 code=503 after=1\n");
+    test_rgw_put(fixture->s3, fixture->world.plain, "later", "text");
     assert_true(clock_monotonic() - begin >= 0.9);
 }
 
@@ -216,14 +168,14 @@ static void an_error_in_a_good_answer_is_an_error(void **state) {
     const struct fixture *fixture = ready(state);
     struct err err = { 0 };
 
-    fault_proxy_set(world.proxy, "error-200 kind=put count=1\n");
-    put(fixture->s3, world.plain, "inside", "text");
-    assert_int_equal(count("put"), 2);
-    expect_text(fixture->s3, world.plain, "inside", "text");
+    fault_proxy_set(fixture->world.proxy, "error-200 kind=put count=1\n");
+    test_rgw_put(fixture->s3, fixture->world.plain, "inside", "text");
+    assert_int_equal(count(fixture, "put"), 2);
+    test_rgw_assert_object(fixture->s3, fixture->world.plain, "inside", NULL, "text");
 
     s3_set_retry_time(fixture->s3, 0);
-    fault_proxy_set(world.proxy, "error-200 kind=put\n");
-    assert_failure(s3_put(fixture->s3, world.plain, "inside", "x", 1, NULL, NULL, &err), ERR_SYSTEM, &err);
+    fault_proxy_set(fixture->world.proxy, "error-200 kind=put\n");
+    assert_failure(s3_put(fixture->s3, fixture->world.plain, "inside", "x", 1, NULL, NULL, &err), ERR_SYSTEM, &err);
 }
 
 /* --- connections that break --------------------------------------------------------------------------------------- */
@@ -241,10 +193,10 @@ static void a_request_that_broke_off_is_sent_again(void **state) {
     struct buffer out = { 0 };
     struct err err = { 0 };
 
-    fault_proxy_set(world.proxy, "cut-request kind=put count=1\n");
-    assert_success(s3_put(fixture->s3, world.plain, "cut", data, LENGTH, NULL, NULL, &err), &err);
-    assert_int_equal(count("put"), 2);
-    assert_success(s3_get(fixture->s3, world.plain, "cut", &WHOLE, &out, NULL, &err), &err);
+    fault_proxy_set(fixture->world.proxy, "cut-request kind=put count=1\n");
+    assert_success(s3_put(fixture->s3, fixture->world.plain, "cut", data, LENGTH, NULL, NULL, &err), &err);
+    assert_int_equal(count(fixture, "put"), 2);
+    assert_success(s3_get(fixture->s3, fixture->world.plain, "cut", &WHOLE, &out, NULL, &err), &err);
     assert_int_equal(out.length, LENGTH);
     assert_memory_equal(out.data, data, LENGTH);
     buffer_release(&out);
@@ -258,13 +210,13 @@ static void a_put_that_arrived_is_not_sent_again(void **state) {
     struct buffer versions = { 0 };
     struct err err = { 0 };
 
-    fault_proxy_set(world.proxy, "lost-answer kind=put count=1\n");
-    assert_success(s3_put(fixture->s3, world.versioned, "once", "text", 4, NULL, &info, &err), &err);
-    assert_int_equal(count("put"), 1);
-    assert_int_equal(count("head"), 1);
+    fault_proxy_set(fixture->world.proxy, "lost-answer kind=put count=1\n");
+    assert_success(s3_put(fixture->s3, fixture->world.versioned, "once", "text", 4, NULL, &info, &err), &err);
+    assert_int_equal(count(fixture, "put"), 1);
+    assert_int_equal(count(fixture, "head"), 1);
     assert_int_equal(info.size, 4);
     assert_non_null(info.version);
-    test_rgw_admin(&versions, "versions", world.versioned, "once", NULL);
+    test_rgw_admin(&versions, "versions", fixture->world.versioned, "once", NULL);
     assert_non_null(strstr(buffer_text(&versions), info.version));
     assert_ptr_equal(strchr(buffer_text(&versions), '\n'), strrchr(buffer_text(&versions), '\n'));
     buffer_release(&versions);
@@ -274,12 +226,12 @@ static void a_put_that_arrived_is_not_sent_again(void **state) {
 static void a_put_that_did_not_arrive_is_sent_again(void **state) {
     const struct fixture *fixture = ready(state);
 
-    put(fixture->s3, world.versioned, "twice", "older");
-    fault_proxy_set(world.proxy, "status kind=put count=1 code=500\n");
-    put(fixture->s3, world.versioned, "twice", "newer");
-    assert_int_equal(count("put"), 2);
-    assert_int_equal(count("head"), 1);
-    expect_text(fixture->s3, world.versioned, "twice", "newer");
+    test_rgw_put(fixture->s3, fixture->world.versioned, "twice", "older");
+    fault_proxy_set(fixture->world.proxy, "status kind=put count=1 code=500\n");
+    test_rgw_put(fixture->s3, fixture->world.versioned, "twice", "newer");
+    assert_int_equal(count(fixture, "put"), 2);
+    assert_int_equal(count(fixture, "head"), 1);
+    test_rgw_assert_object(fixture->s3, fixture->world.versioned, "twice", NULL, "newer");
 }
 
 static void a_read_that_broke_off_goes_on(void **state) {
@@ -290,20 +242,20 @@ static void a_read_that_broke_off_goes_on(void **state) {
     struct s3_info info = { 0 };
     struct err err = { 0 };
 
-    assert_success(s3_put(fixture->s3, world.plain, "long", data, LENGTH, NULL, NULL, &err), &err);
-    fault_proxy_set(world.proxy, "cut-answer kind=get count=2\n");
+    assert_success(s3_put(fixture->s3, fixture->world.plain, "long", data, LENGTH, NULL, NULL, &err), &err);
+    fault_proxy_set(fixture->world.proxy, "cut-answer kind=get count=2\n");
     buffer_put(&out, "before", 6);
-    assert_success(s3_get(fixture->s3, world.plain, "long", &WHOLE, &out, &info, &err), &err);
-    assert_int_equal(count("get"), 3);
+    assert_success(s3_get(fixture->s3, fixture->world.plain, "long", &WHOLE, &out, &info, &err), &err);
+    assert_int_equal(count(fixture, "get"), 3);
     assert_int_equal(out.length, 6 + LENGTH);
     assert_memory_equal(out.data + 6, data, LENGTH);
     assert_int_equal(info.size, LENGTH);
     s3_info_release(&info);
 
     const struct s3_get part = { .offset = 1000, .length = 2000000, .max = 2000000 };
-    fault_proxy_set(world.proxy, "cut-answer kind=get count=1\n");
+    fault_proxy_set(fixture->world.proxy, "cut-answer kind=get count=1\n");
     buffer_clear(&out);
-    assert_success(s3_get(fixture->s3, world.plain, "long", &part, &out, &info, &err), &err);
+    assert_success(s3_get(fixture->s3, fixture->world.plain, "long", &part, &out, &info, &err), &err);
     assert_int_equal(out.length, 2000000);
     assert_memory_equal(out.data, data + 1000, 2000000);
     assert_int_equal(info.size, LENGTH);
@@ -312,11 +264,11 @@ static void a_read_that_broke_off_goes_on(void **state) {
     free(data);
 }
 
-static void overwrite(void) {
+static void overwrite(const char *bucket) {
     static char other[2000000];
     struct s3 *s3 = test_rgw_client(NULL);
     struct err err = { 0 };
-    assert_success(s3_put(s3, world.plain, "changing", other, sizeof other, NULL, NULL, &err), &err);
+    assert_success(s3_put(s3, bucket, "changing", other, sizeof other, NULL, NULL, &err), &err);
     s3_close(s3);
 }
 
@@ -327,10 +279,11 @@ static void two_objects_are_never_read_as_one(void **state) {
     struct buffer out = { 0 };
     struct err err = { 0 };
 
-    assert_success(s3_put(fixture->s3, world.plain, "changing", data, LENGTH, NULL, NULL, &err), &err);
-    fault_proxy_set(world.proxy, "cut-answer kind=get count=1\n");
+    assert_success(s3_put(fixture->s3, fixture->world.plain, "changing", data, LENGTH, NULL, NULL, &err), &err);
+    fault_proxy_set(fixture->world.proxy, "cut-answer kind=get count=1\n");
+    fixture->heard.bucket = fixture->world.plain;
     fixture->heard.meanwhile = overwrite;
-    assert_failure(s3_get(fixture->s3, world.plain, "changing", &WHOLE, &out, NULL, &err), ERR_CHANGED, &err);
+    assert_failure(s3_get(fixture->s3, fixture->world.plain, "changing", &WHOLE, &out, NULL, &err), ERR_CHANGED, &err);
     assert_int_equal(out.length, 0);
     buffer_release(&out);
     free(data);
@@ -364,25 +317,25 @@ static void what_cannot_succeed_is_not_tried_again(void **state) {
         struct err err = { 0 };
         char rules[128];
         snprintf(rules, sizeof rules, "status kind=put %s\n", cases[i].rule);
-        fault_proxy_set(world.proxy, rules);
-        assert_int_equal(s3_put(fixture->s3, world.plain, "final", "x", 1, NULL, NULL, &err), -1);
+        fault_proxy_set(fixture->world.proxy, rules);
+        assert_int_equal(s3_put(fixture->s3, fixture->world.plain, "final", "x", 1, NULL, NULL, &err), -1);
         if (err.code != cases[i].code)
             fail_msg("%s: code %d: %s", cases[i].rule, (int)err.code, err.message);
-        expect_words(&err, cases[i].words);
-        expect_words(&err, (const char *const[]){ "put 'final'", world.plain, NULL });
-        assert_int_equal(count("put"), 1);
+        assert_words(&err, cases[i].words);
+        assert_words(&err, (const char *const[]){ "put 'final'", fixture->world.plain, NULL });
+        assert_int_equal(count(fixture, "put"), 1);
     }
     assert_int_equal(fixture->heard.details, 0);
 }
 
 static void a_wrong_region_is_named(void **state) {
-    (void)ready(state);
-    struct s3 *s3 = open_client("eu-nowhere-1", NULL);
+    const struct fixture *fixture = ready(state);
+    struct s3 *s3 = open_client(fixture, "eu-nowhere-1", NULL);
     struct err err = { 0 };
 
-    assert_int_equal(s3_put(s3, world.plain, "region", "x", 1, NULL, NULL, &err), -1);
+    assert_int_equal(s3_put(s3, fixture->world.plain, "region", "x", 1, NULL, NULL, &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
-    expect_words(&err, (const char *const[]){ "403", "region", "eu-nowhere-1", "us-east-1", NULL });
+    assert_words(&err, (const char *const[]){ "403", "region", "eu-nowhere-1", "us-east-1", NULL });
     s3_close(s3);
 }
 
@@ -391,14 +344,14 @@ static void a_redirect_is_told_but_not_followed(void **state) {
     struct err err = { 0 };
     char rules[128];
 
-    put(fixture->s3, world.plain, "moved", "text");
-    snprintf(rules, sizeof rules, "redirect kind=get to=%s/%s/moved\n", test_rgw_endpoint(), world.plain);
-    fault_proxy_set(world.proxy, rules);
+    test_rgw_put(fixture->s3, fixture->world.plain, "moved", "text");
+    snprintf(rules, sizeof rules, "redirect kind=get to=%s/%s/moved\n", test_rgw_endpoint(), fixture->world.plain);
+    fault_proxy_set(fixture->world.proxy, rules);
     struct buffer out = { 0 };
-    assert_int_equal(s3_get(fixture->s3, world.plain, "moved", &WHOLE, &out, NULL, &err), -1);
+    assert_int_equal(s3_get(fixture->s3, fixture->world.plain, "moved", &WHOLE, &out, NULL, &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
-    expect_words(&err, (const char *const[]){ "301", "elsewhere", test_rgw_endpoint(), NULL });
-    assert_int_equal(count("get"), 1);
+    assert_words(&err, (const char *const[]){ "301", "elsewhere", test_rgw_endpoint(), NULL });
+    assert_int_equal(count(fixture, "get"), 1);
     assert_int_equal(out.length, 0);
 }
 
@@ -409,16 +362,16 @@ static void patience_ends(void **state) {
     struct err err = { 0 };
 
     s3_set_retry_time(fixture->s3, 1);
-    fault_proxy_set(world.proxy, "status kind=put code=503\n");
-    assert_int_equal(s3_put(fixture->s3, world.plain, "never", "x", 1, NULL, NULL, &err), -1);
+    fault_proxy_set(fixture->world.proxy, "status kind=put code=503\n");
+    assert_int_equal(s3_put(fixture->s3, fixture->world.plain, "never", "x", 1, NULL, NULL, &err), -1);
     assert_int_equal(err.code, ERR_SYSTEM);
-    expect_words(&err, (const char *const[]){ "put 'never'", "gave up after", "503 SlowDown", NULL });
-    assert_true(count("put") >= 2);
+    assert_words(&err, (const char *const[]){ "put 'never'", "gave up after", "503 SlowDown", NULL });
+    assert_true(count(fixture, "put") >= 2);
 
     /* What asks for more time than there is gets none. */
-    fault_proxy_set(world.proxy, "status kind=put code=503 after=3600\n");
-    assert_failure(s3_put(fixture->s3, world.plain, "never", "x", 1, NULL, NULL, &err), ERR_SYSTEM, &err);
-    assert_int_equal(count("put"), 1);
+    fault_proxy_set(fixture->world.proxy, "status kind=put code=503 after=3600\n");
+    assert_failure(s3_put(fixture->s3, fixture->world.plain, "never", "x", 1, NULL, NULL, &err), ERR_SYSTEM, &err);
+    assert_int_equal(count(fixture, "put"), 1);
 }
 
 /* --- connections -------------------------------------------------------------------------------------------------- */
@@ -427,54 +380,54 @@ static void connections_are_used_again_but_not_for_another_try(void **state) {
     const struct fixture *fixture = ready(state);
 
     for (int i = 0; i < 4; i++)
-        put(fixture->s3, world.plain, "reuse", "text");
-    expect_text(fixture->s3, world.plain, "reuse", "text");
-    fault_proxy_set(world.proxy, "");
+        test_rgw_put(fixture->s3, fixture->world.plain, "reuse", "text");
+    test_rgw_assert_object(fixture->s3, fixture->world.plain, "reuse", NULL, "text");
+    fault_proxy_set(fixture->world.proxy, "");
     for (int i = 0; i < 4; i++)
-        put(fixture->s3, world.plain, "reuse", "text");
-    assert_true(count("connections") <= 1); /* the one that counts */
+        test_rgw_put(fixture->s3, fixture->world.plain, "reuse", "text");
+    assert_true(count(fixture, "connections") <= 1); /* the one that counts */
 
-    fault_proxy_set(world.proxy, "status kind=put count=1 code=503\n");
-    put(fixture->s3, world.plain, "reuse", "text");
-    assert_true(count("connections") >= 2);
+    fault_proxy_set(fixture->world.proxy, "status kind=put count=1 code=503\n");
+    test_rgw_put(fixture->s3, fixture->world.plain, "reuse", "text");
+    assert_true(count(fixture, "connections") >= 2);
 }
 
 static void what_was_changed_on_the_way_is_sent_again(void **state) {
     const struct fixture *fixture = ready(state);
 
-    fault_proxy_set(world.proxy, "corrupt-request kind=put count=1\n");
-    put(fixture->s3, world.plain, "changed", "what was meant");
-    assert_int_equal(count("put"), 2);
-    expect_text(fixture->s3, world.plain, "changed", "what was meant");
+    fault_proxy_set(fixture->world.proxy, "corrupt-request kind=put count=1\n");
+    test_rgw_put(fixture->s3, fixture->world.plain, "changed", "what was meant");
+    assert_int_equal(count(fixture, "put"), 2);
+    test_rgw_assert_object(fixture->s3, fixture->world.plain, "changed", NULL, "what was meant");
+}
+
+static struct s3 *open_trusting(struct fault_proxy *proxy, char *ca_file) {
+    struct s3_service service;
+
+    test_rgw_service(&service, fault_proxy_endpoint(proxy));
+    service.ca_file = ca_file;
+    return test_rgw_client_of(&service, NULL);
 }
 
 static void a_certificate_must_be_trusted(void **state) {
-    (void)ready(state);
+    const struct fixture *fixture = ready(state);
     struct fault_proxy *proxy = fault_proxy_start_tls();
-    struct s3_service service = { 0 };
     struct err err = { 0 };
-    struct s3 *s3 = NULL;
 
-    test_rgw_service(&service, fault_proxy_endpoint(proxy));
-    assert_success(s3_open(&service, NULL, &s3, &err), &err);
-    assert_int_equal(s3_put(s3, world.plain, "secret", "text", 4, NULL, NULL, &err), -1);
+    struct s3 *s3 = open_trusting(proxy, NULL);
+    assert_int_equal(s3_put(s3, fixture->world.plain, "secret", "text", 4, NULL, NULL, &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
-    expect_words(&err, (const char *const[]){ "ertificate", "ca_file", NULL });
+    assert_words(&err, (const char *const[]){ "ertificate", "ca_file", NULL });
     s3_close(s3);
 
-    free(service.ca_file);
-    service.ca_file = fault_proxy_ca_file(proxy);
-    assert_success(s3_open(&service, NULL, &s3, &err), &err);
-    put(s3, world.plain, "secret", "text");
-    expect_text(s3, world.plain, "secret", "text");
+    s3 = open_trusting(proxy, fault_proxy_ca_file(proxy));
+    test_rgw_put(s3, fixture->world.plain, "secret", "text");
+    test_rgw_assert_object(s3, fixture->world.plain, "secret", NULL, "text");
     s3_close(s3);
 
-    free(service.ca_file);
-    service.ca_file = mem_string("/nowhere/ca.pem");
-    assert_success(s3_open(&service, NULL, &s3, &err), &err);
-    assert_failure(s3_put(s3, world.plain, "secret", "text", 4, NULL, NULL, &err), ERR_INVALID, &err);
+    s3 = open_trusting(proxy, mem_string("/nowhere/ca.pem"));
+    assert_failure(s3_put(s3, fixture->world.plain, "secret", "text", 4, NULL, NULL, &err), ERR_INVALID, &err);
     s3_close(s3);
-    s3_service_release(&service);
     fault_proxy_stop(proxy);
 }
 
@@ -509,14 +462,14 @@ static void a_wrong_clock_is_made_up_for(void **state) {
     if (access("/usr/bin/faketime", X_OK) != 0)
         skip();
     assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
-    put(fixture->s3, world.plain, "clock", "text");
+    test_rgw_put(fixture->s3, fixture->world.plain, "clock", "text");
     for (size_t i = 0; i < 2; i++) {
         const pid_t child = scratch_fork();
         assert_true(child >= 0);
         if (child == 0) {
             setenv("TEST_ENDPOINT", test_rgw_endpoint(), 1);
             setenv("TEST_CREDENTIALS", test_rgw_credentials(), 1);
-            setenv("TEST_BUCKET", world.plain, 1);
+            setenv("TEST_BUCKET", fixture->world.plain, 1);
             setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
             execl("/usr/bin/faketime", "faketime", "-m", "-f", offsets[i], self, "wrong-clock", (char *)NULL);
             _exit(9);
@@ -550,5 +503,5 @@ int main(int count_of_arguments, char **arguments) {
     };
     if (count_of_arguments > 1 && strcmp(arguments[1], "wrong-clock") == 0)
         return work_with_a_wrong_clock();
-    return cmocka_run_group_tests(tests, make_world, drop_world);
+    return cmocka_run_group_tests(tests, rgw_world_make, rgw_world_drop);
 }

@@ -27,17 +27,12 @@ struct fixture {
 
 static int set_up_group(void **state) {
     struct fixture *fixture = calloc(1, sizeof *fixture);
-    struct s3_service service = { 0 };
-    struct err err = { 0 };
 
     *state = fixture;
     if (!test_rgw_available())
         return 0;
-    test_rgw_service(&service, NULL);
-    assert_success(s3_open(&service, NULL, &fixture->v4, &err), &err);
-    service.signature = S3_SIGNATURE_V2;
-    assert_success(s3_open(&service, NULL, &fixture->s3, &err), &err);
-    s3_service_release(&service);
+    fixture->v4 = test_rgw_client(NULL);
+    fixture->s3 = test_rgw_client_v2(NULL);
     fixture->bucket = test_rgw_bucket(TEST_BUCKET_PLAIN);
     return 0;
 }
@@ -87,20 +82,6 @@ static struct fixture *need_server(void **state) {
     return *state;
 }
 
-static void put(struct s3 *s3, const char *bucket, const char *key, const char *text) {
-    struct err err = { 0 };
-    assert_success(s3_put(s3, bucket, key, text, strlen(text), NULL, NULL, &err), &err);
-}
-
-static void holds(struct s3 *s3, const char *bucket, const char *key, const char *text) {
-    const struct s3_get what = { .length = UINT64_MAX, .max = 1 << 20 };
-    struct buffer got = { 0 };
-    struct err err = { 0 };
-    assert_success(s3_get(s3, bucket, key, &what, &got, NULL, &err), &err);
-    assert_string_equal(buffer_text(&got), text);
-    buffer_release(&got);
-}
-
 static void an_object_goes_there_and_comes_back(void **state) {
     struct fixture *fixture = need_server(state);
     const struct s3_get what = { .length = UINT64_MAX, .max = 100 };
@@ -119,7 +100,7 @@ static void an_object_goes_there_and_comes_back(void **state) {
     assert_true(llabs(info.modified - clock_now()) < 3600);
     assert_string_equal(info.etag, "5d41402abc4b2a76b9719d911017c592");
     s3_info_release(&info);
-    holds(fixture->v4, fixture->bucket, "a/b", "hello");
+    test_rgw_assert_object(fixture->v4, fixture->bucket, "a/b", NULL, "hello");
 
     assert_success(s3_head(fixture->s3, fixture->bucket, "a/b", NULL, &info, &err), &err);
     assert_int_equal(info.size, 5);
@@ -140,8 +121,8 @@ static void empty_and_large_objects_are_whole(void **state) {
     struct err err = { 0 };
     uint8_t *data = mem_alloc(SIZE);
 
-    put(fixture->s3, fixture->bucket, "empty", "");
-    holds(fixture->s3, fixture->bucket, "empty", "");
+    test_rgw_put(fixture->s3, fixture->bucket, "empty", "");
+    test_rgw_assert_object(fixture->s3, fixture->bucket, "empty", NULL, "");
     for (size_t i = 0; i < SIZE; i++)
         data[i] = (uint8_t)(i * 2654435761u >> 13);
     assert_success(s3_put(fixture->s3, fixture->bucket, "large", data, SIZE, NULL, NULL, &err), &err);
@@ -162,7 +143,7 @@ static void parts_are_read_as_they_are_asked_for(void **state) {
     struct fixture *fixture = need_server(state);
     struct err err = { 0 };
 
-    put(fixture->s3, fixture->bucket, "digits", "0123456789");
+    test_rgw_put(fixture->s3, fixture->bucket, "digits", "0123456789");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct s3_get what = { .offset = cases[i].offset, .length = cases[i].length, .max = 100 };
         struct buffer got = { 0 };
@@ -182,7 +163,7 @@ static void an_object_that_is_not_the_one_that_was_meant_is_refused(void **state
     struct buffer got = { 0 };
     struct err err = { 0 };
 
-    put(fixture->s3, fixture->bucket, "x", "hello");
+    test_rgw_put(fixture->s3, fixture->bucket, "x", "hello");
     assert_failure(s3_get(fixture->s3, fixture->bucket, "x", &what, &got, NULL, &err), ERR_CHANGED, &err);
     what.offset = 2;
     assert_failure(s3_get(fixture->s3, fixture->bucket, "x", &what, &got, NULL, &err), ERR_CHANGED, &err);
@@ -215,11 +196,11 @@ static void keys_that_libs3_encodes_right_name_the_same_object(void **state) {
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         char text[32];
         snprintf(text, sizeof text, "of two, %zu", i);
-        put(fixture->s3, fixture->bucket, keys[i], text);
-        holds(fixture->v4, fixture->bucket, keys[i], text);
+        test_rgw_put(fixture->s3, fixture->bucket, keys[i], text);
+        test_rgw_assert_object(fixture->v4, fixture->bucket, keys[i], NULL, text);
         snprintf(text, sizeof text, "of four, %zu", i);
-        put(fixture->v4, fixture->bucket, keys[i], text);
-        holds(fixture->s3, fixture->bucket, keys[i], text);
+        test_rgw_put(fixture->v4, fixture->bucket, keys[i], text);
+        test_rgw_assert_object(fixture->s3, fixture->bucket, keys[i], NULL, text);
         assert_success(s3_delete(fixture->s3, fixture->bucket, keys[i], NULL, &err), &err);
         assert_failure(s3_head(fixture->v4, fixture->bucket, keys[i], NULL, &info, &err), ERR_NOT_FOUND, &err);
     }
@@ -239,14 +220,14 @@ static void keys_that_would_become_others_or_break_listings_are_refused(void **s
     char key[1026];
 
     for (size_t i = 0; i < sizeof unsayable / sizeof *unsayable; i++) {
-        put(fixture->v4, fixture->bucket, unsayable[i], "stays");
+        test_rgw_put(fixture->v4, fixture->bucket, unsayable[i], "stays");
         assert_failure(s3_put(fixture->s3, fixture->bucket, unsayable[i], "x", 1, NULL, NULL, &err), ERR_UNSUPPORTED,
                        &err);
         assert_failure(s3_get(fixture->s3, fixture->bucket, unsayable[i], &what, &got, NULL, &err), ERR_UNSUPPORTED,
                        &err);
         assert_failure(s3_head(fixture->s3, fixture->bucket, unsayable[i], NULL, &info, &err), ERR_UNSUPPORTED, &err);
         assert_failure(s3_delete(fixture->s3, fixture->bucket, unsayable[i], NULL, &err), ERR_UNSUPPORTED, &err);
-        holds(fixture->v4, fixture->bucket, unsayable[i], "stays");
+        test_rgw_assert_object(fixture->v4, fixture->bucket, unsayable[i], NULL, "stays");
         assert_success(s3_delete(fixture->v4, fixture->bucket, unsayable[i], NULL, &err), &err);
     }
     for (size_t i = 0; i < sizeof unlistable / sizeof *unlistable; i++) {
@@ -254,8 +235,8 @@ static void keys_that_would_become_others_or_break_listings_are_refused(void **s
                        &err);
         if (i >= STORABLE)
             continue;
-        put(fixture->v4, fixture->bucket, unlistable[i], "readable");
-        holds(fixture->s3, fixture->bucket, unlistable[i], "readable");
+        test_rgw_put(fixture->v4, fixture->bucket, unlistable[i], "readable");
+        test_rgw_assert_object(fixture->s3, fixture->bucket, unlistable[i], NULL, "readable");
         assert_success(s3_delete(fixture->s3, fixture->bucket, unlistable[i], NULL, &err), &err);
     }
     memset(key, 'k', sizeof key);
@@ -266,8 +247,8 @@ static void keys_that_would_become_others_or_break_listings_are_refused(void **s
     assert_failure(s3_put(fixture->s3, fixture->bucket, key, "x", 1, NULL, NULL, &err), ERR_INVALID, &err);
     assert_failure(s3_head(fixture->s3, fixture->bucket, "", NULL, &info, &err), ERR_INVALID, &err);
     key[1022] = '\0';
-    put(fixture->s3, fixture->bucket, key, "long");
-    holds(fixture->v4, fixture->bucket, key, "long");
+    test_rgw_put(fixture->s3, fixture->bucket, key, "long");
+    test_rgw_assert_object(fixture->v4, fixture->bucket, key, NULL, "long");
     buffer_release(&got);
 }
 
@@ -304,7 +285,7 @@ static void listings_are_whole_and_sorted(void **state) {
     assert_success(s3_list(fixture->s3, fixture->bucket, NULL, NULL, see, &seen, &err), &err);
     assert_int_equal(seen.count, 0);
     for (size_t i = 0; i < COUNT; i++)
-        put(fixture->s3, fixture->bucket, keys[i], "hello");
+        test_rgw_put(fixture->s3, fixture->bucket, keys[i], "hello");
     assert_success(s3_list(fixture->s3, fixture->bucket, "", "", see, &seen, &err), &err);
     assert_int_equal(seen.count, COUNT);
     for (size_t i = 0; i < COUNT; i++)
@@ -331,7 +312,7 @@ static void times_of_listings_are_those_of_heads_wherever_we_are(void **state) {
     struct err err = { 0 };
     char *zone = mem_string(getenv("TZ"));
 
-    put(fixture->s3, fixture->bucket, "x", "hello");
+    test_rgw_put(fixture->s3, fixture->bucket, "x", "hello");
     assert_success(s3_head(fixture->v4, fixture->bucket, "x", NULL, &info, &err), &err);
     for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
         setenv("TZ", zones[i], 1);
@@ -354,15 +335,15 @@ static void a_listing_that_libs3_cannot_read_is_an_error(void **state) {
     char key[1025];
 
     s3_set_retry_time(fixture->s3, 1);
-    put(fixture->v4, fixture->bucket, "a", "hello");
-    put(fixture->v4, fixture->bucket, "b\x01", "hello");
+    test_rgw_put(fixture->v4, fixture->bucket, "a", "hello");
+    test_rgw_put(fixture->v4, fixture->bucket, "b\x01", "hello");
     assert_int_equal(s3_list(fixture->s3, fixture->bucket, NULL, NULL, see, &seen, &err), -1);
     assert_non_null(strstr(err.hint, "control characters"));
     assert_success(s3_delete(fixture->v4, fixture->bucket, "b\x01", NULL, &err), &err);
     forget(&seen);
     memset(key, 'k', sizeof key);
     key[1024] = '\0';
-    put(fixture->v4, fixture->bucket, key, "hello");
+    test_rgw_put(fixture->v4, fixture->bucket, key, "hello");
     assert_failure(s3_list(fixture->s3, fixture->bucket, NULL, NULL, see, &seen, &err), ERR_UNSUPPORTED, &err);
     forget(&seen);
 }
@@ -457,7 +438,6 @@ static void refusals_of_the_server_keep_their_kind(void **state) {
     struct seen seen = { .stop_after = SIZE_MAX };
     struct s3_info info;
     struct err err = { 0 };
-    struct s3 *other;
 
     assert_failure(s3_put(fixture->s3, "there-is-no-such-bucket", "x", "hello", 5, NULL, NULL, &err), ERR_INVALID,
                    &err);
@@ -466,8 +446,8 @@ static void refusals_of_the_server_keep_their_kind(void **state) {
     free(service.credentials);
     service.credentials = mem_string(test_rgw_other_credentials());
     service.signature = S3_SIGNATURE_V2;
-    assert_success(s3_open(&service, NULL, &other, &err), &err);
-    put(fixture->s3, fixture->bucket, "x", "hello");
+    struct s3 *other = test_rgw_client_of(&service, NULL);
+    test_rgw_put(fixture->s3, fixture->bucket, "x", "hello");
     assert_failure(s3_put(other, fixture->bucket, "x", "other", 5, NULL, NULL, &err), ERR_DENIED, &err);
     assert_failure(s3_head(other, fixture->bucket, "x", NULL, &info, &err), ERR_DENIED, &err);
     assert_failure(s3_list(other, fixture->bucket, NULL, NULL, see, &seen, &err), ERR_DENIED, &err);
@@ -476,25 +456,18 @@ static void refusals_of_the_server_keep_their_kind(void **state) {
     assert_non_null(strstr(err.message, "'x'"));
     assert_non_null(strstr(err.message, fixture->bucket));
     assert_non_null(strstr(err.message, "AccessDenied"));
-    holds(fixture->s3, fixture->bucket, "x", "hello");
+    test_rgw_assert_object(fixture->s3, fixture->bucket, "x", NULL, "hello");
     s3_close(other);
-    s3_service_release(&service);
 }
 
 static void a_server_that_is_not_there_is_an_error_in_time(void **state) {
-    struct fixture *fixture = need_server(state);
-    struct s3_service service = { 0 };
     struct err err = { 0 };
-    struct s3 *nowhere;
 
-    (void)fixture;
-    test_rgw_service(&service, "http://127.0.0.1:1");
-    service.signature = S3_SIGNATURE_V2;
-    assert_success(s3_open(&service, NULL, &nowhere, &err), &err);
+    (void)need_server(state);
+    struct s3 *nowhere = test_rgw_client_v2("http://127.0.0.1:1");
     s3_set_retry_time(nowhere, 0);
     assert_failure(s3_put(nowhere, "bucket", "x", "hello", 5, NULL, NULL, &err), ERR_SYSTEM, &err);
     s3_close(nowhere);
-    s3_service_release(&service);
 }
 
 /* --- through a proxy that fails ----------------------------------------------------------------------------------- */
@@ -506,14 +479,9 @@ struct faulty {
 
 static struct faulty begin_faults(int64_t retry_time) {
     struct faulty faulty = { .proxy = fault_proxy_start() };
-    struct s3_service service = { 0 };
-    struct err err = { 0 };
 
-    test_rgw_service(&service, fault_proxy_endpoint(faulty.proxy));
-    service.signature = S3_SIGNATURE_V2;
-    assert_success(s3_open(&service, NULL, &faulty.s3, &err), &err);
+    faulty.s3 = test_rgw_client_v2(fault_proxy_endpoint(faulty.proxy));
     s3_set_retry_time(faulty.s3, retry_time);
-    s3_service_release(&service);
     return faulty;
 }
 
@@ -548,9 +516,9 @@ static void what_fails_for_a_while_is_tried_again(void **state) {
     text[100000] = '\0';
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         set_faults(&faulty, faults[i]);
-        put(faulty.s3, fixture->bucket, "x", text);
-        holds(fixture->v4, fixture->bucket, "x", text);
-        holds(faulty.s3, fixture->bucket, "x", text);
+        test_rgw_put(faulty.s3, fixture->bucket, "x", text);
+        test_rgw_assert_object(fixture->v4, fixture->bucket, "x", NULL, text);
+        test_rgw_assert_object(faulty.s3, fixture->bucket, "x", NULL, text);
         assert_success(s3_delete(faulty.s3, fixture->bucket, "x", NULL, &err), &err);
         assert_failure(s3_head(fixture->v4, fixture->bucket, "x", NULL, &info, &err), ERR_NOT_FOUND, &err);
     }
@@ -563,7 +531,7 @@ static void a_put_whose_answer_is_lost_is_not_sent_twice(void **state) {
     struct faulty faulty = begin_faults(30);
 
     set_faults(&faulty, "lost-answer kind=put count=1");
-    put(faulty.s3, fixture->bucket, "x", "hello");
+    test_rgw_put(faulty.s3, fixture->bucket, "x", "hello");
     assert_int_equal(fault_proxy_count(faulty.proxy, "put"), 1);
     end_faults(&faulty);
 }
@@ -586,7 +554,7 @@ static void a_listing_that_is_cut_short_is_continued(void **state) {
 
     for (int i = 0; i < COUNT; i++) {
         snprintf(key, sizeof key, "key-%d", i);
-        put(fixture->s3, fixture->bucket, key, "hello");
+        test_rgw_put(fixture->s3, fixture->bucket, key, "hello");
     }
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         set_faults(&faulty, faults[i]);
@@ -624,7 +592,7 @@ static void an_interrupt_ends_a_call_while_the_server_is_silent(void **state) {
     const struct s3_get what = { .length = UINT64_MAX, .max = 100 };
     int status, ready[2];
 
-    put(fixture->s3, fixture->bucket, "x", "hello");
+    test_rgw_put(fixture->s3, fixture->bucket, "x", "hello");
     set_faults(&faulty, "slow ms=60000 kind=get");
     assert_int_equal(pipe(ready), 0);
     const pid_t child = scratch_fork();
