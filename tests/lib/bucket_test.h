@@ -17,7 +17,7 @@ int bucket_proxied(void **state); /* with versions; its store is reached through
 int bucket_drop(void **state);
 int bucket_leave(void **state); /* of what holds objects that nobody may remove: they go with the server */
 
-/* First in each test: skips it where there is no server, which cannot be done where the bucket is made. */
+/* First in each test, as test_rgw_ready(). */
 struct scratch_bucket *bucket_of(void **state);
 
 struct fault_proxy *bucket_proxy(void);

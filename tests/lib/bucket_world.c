@@ -57,22 +57,29 @@ char *bucket_world_address(const struct bucket_world *world, const char *bucket,
     return mem_format("s3:%s/%s%s%s", world->service.endpoint, bucket, prefix[0] ? "/" : "", prefix);
 }
 
-void bucket_world_open(struct bucket_world *world, const char *endpoint) {
-    struct err err = { 0 };
-    struct s3_service direct = { 0 };
+void bucket_world_open(struct bucket_world *world) {
+    struct s3_service direct;
     *world = (struct bucket_world){ 0 };
-    test_rgw_service(&world->service, endpoint);
+    test_rgw_service(&world->service, NULL);
     world->services = (struct s3_services){ &world->service, 1 };
     test_rgw_service(&direct, NULL);
     direct.connections = 16;
-    assert_success(s3_open(&direct, NULL, &world->s3, &err), &err);
-    s3_service_release(&direct);
+    world->s3 = test_rgw_client_of(&direct, NULL);
     world->bucket = test_rgw_bucket(TEST_BUCKET_PLAIN);
     world->places[0] = bucket_world_address(world, world->bucket, "");
     world->source = (struct source){ .name = mem_string("objects"), .kind = &SOURCE_BUCKET };
     world->source.bucket.places = (struct strings){ world->places, 1 };
     world->source.bucket.tags = true;
     world->source.bucket.services = &world->services;
+}
+
+struct fault_proxy *bucket_world_proxy(struct bucket_world *world) {
+    world->proxy = fault_proxy_start();
+    free(world->service.endpoint);
+    world->service.endpoint = mem_string(fault_proxy_endpoint(world->proxy));
+    free(world->places[0]);
+    world->places[0] = bucket_world_address(world, world->bucket, "");
+    return world->proxy;
 }
 
 void bucket_world_close(struct bucket_world *world) {
@@ -82,6 +89,8 @@ void bucket_world_close(struct bucket_world *world) {
     free(world->source.name);
     s3_service_release(&world->service);
     test_rgw_drop(world->bucket);
+    if (world->proxy)
+        fault_proxy_stop(world->proxy);
 }
 
 void bucket_world_put(struct bucket_world *world, const char *key, const void *data, size_t length, ...) {
@@ -126,6 +135,16 @@ void bucket_world_put_parts(struct bucket_world *world, const char *key, size_t 
     assert_success(s3_multipart_complete(world->s3, world->bucket, key, upload, parts, count, NULL, &err), &err);
     free(parts);
     free(upload);
+}
+
+size_t bucket_world_put_hard(struct bucket_world *world) {
+    char *longest = bucket_world_longest_key();
+    for (size_t i = 0; i < bucket_world_key_count(); i++)
+        bucket_world_put(world, BUCKET_WORLD_KEYS[i], BUCKET_WORLD_KEYS[i], strlen(BUCKET_WORLD_KEYS[i]), NULL);
+    bucket_world_put(world, longest, longest, strlen(longest), NULL);
+    bucket_world_put(world, "empty", "", 0, NULL);
+    free(longest);
+    return bucket_world_key_count() + 2;
 }
 
 /* cmocka's assertions end the thread of the test only, so those of others count what they did. */

@@ -3,6 +3,7 @@
 #ifndef MUNIMENT_TESTS_BUCKET_WORLD_H
 #define MUNIMENT_TESTS_BUCKET_WORLD_H
 
+#include "fault_proxy.h"
 #include <muniment/s3/client.h>
 #include <muniment/source/source.h>
 
@@ -10,14 +11,19 @@ struct bucket_world {
     struct s3_service service;
     struct s3_services services; /* with that one */
     struct s3 *s3;
+    struct fault_proxy *proxy; /* NULL: none */
     char *bucket;
     char *places[4]; /* addresses, as many as `source` has */
     struct source source;
 };
 
-/* `endpoint` NULL: the store itself, else a proxy's, through which the source then goes; what fills the bucket does
- * not. All of these fail the test when they cannot. */
-void bucket_world_open(struct bucket_world *world, const char *endpoint);
+/* All of these fail the test when they cannot. They need test_rgw_available(). */
+void bucket_world_open(struct bucket_world *world);
+
+/* From here on the source, and addresses that are made, go through a proxy; what fills the bucket does not. Called at
+ * most once, before `places` is changed. */
+struct fault_proxy *bucket_world_proxy(struct bucket_world *world);
+
 void bucket_world_close(struct bucket_world *world);
 
 /* The address of a bucket or of a place in it; the caller frees it. */
@@ -40,6 +46,10 @@ void bucket_world_put_parts(struct bucket_world *world, const char *key, size_t 
 extern const char *const BUCKET_WORLD_KEYS[];
 size_t bucket_world_key_count(void);
 char *bucket_world_longest_key(void); /* of 1024 bytes; the caller frees it */
+
+/* Puts an object of each of them, the longest one included, whose content is its key, and one, "empty", that has none;
+ * returns how many these are. */
+size_t bucket_world_put_hard(struct bucket_world *world);
 
 /* Both buckets hold the same objects, below these prefixes: content, headers, metadata, tags. */
 void bucket_world_compare(struct bucket_world *world, const char *bucket, const char *prefix, const char *other,

@@ -75,6 +75,12 @@ bool test_rgw_available(void) {
     return rgw.available;
 }
 
+void *test_rgw_ready(void **state) {
+    if (!test_rgw_available())
+        skip();
+    return *state;
+}
+
 const char *test_rgw_endpoint(void) {
     assert_true(test_rgw_available());
     return rgw.endpoint;

@@ -15,6 +15,10 @@
 /* False where Debian's packages are absent: then tests skip(). Anything else that fails ends the program. */
 bool test_rgw_available(void);
 
+/* First in each test: what was made before it. Skips the test where there is no server, which cannot be done earlier.
+ */
+void *test_rgw_ready(void **state);
+
 const char *test_rgw_endpoint(void);          /* "http://127.0.0.1:PORT" */
 const char *test_rgw_credentials(void);       /* path of a credentials file */
 const char *test_rgw_other_credentials(void); /* of a user who owns no bucket */

@@ -36,10 +36,8 @@ int rgw_world_drop(void **state) {
 }
 
 const struct rgw_world *rgw_world_of(void **state) {
-    const struct rgw_world *world = *state;
+    const struct rgw_world *world = test_rgw_ready(state);
 
-    if (!test_rgw_available())
-        skip();
     fault_proxy_set(world->proxy, "");
     return world;
 }

@@ -17,8 +17,7 @@ struct rgw_world {
 int rgw_world_make(void **state);
 int rgw_world_drop(void **state);
 
-/* First in each test: skips it where there is no server, which cannot be done where the world is made. The proxy has
- * no rules. */
+/* First in each test, as test_rgw_ready(); the proxy has no rules. */
 const struct rgw_world *rgw_world_of(void **state);
 
 /* A client through the proxy, which is given these rules; it is the caller's to close. */

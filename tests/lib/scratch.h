@@ -17,6 +17,8 @@ size_t scratch_count(const char *folder);
 /* fork(2) whose child is killed when the test program ends, however it ends. The child leaves by _exit(). */
 pid_t scratch_fork(void);
 
+#define TEXT(text) ((char[]){ text }) /* that may be written to */
+
 /* Fails the test unless each of these words, ended by NULL, is in the message of the error or in its hint. */
 void assert_words(const struct err *err, const char *const *words);
 

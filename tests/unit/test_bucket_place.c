@@ -23,7 +23,7 @@ struct fixture {
 
 static void open_fixture(struct fixture *fixture, const char *prefix, bool several) {
     struct err err = { 0 };
-    bucket_world_open(&fixture->world, NULL);
+    bucket_world_open(&fixture->world);
     char *address = bucket_world_address(&fixture->world, fixture->world.bucket, prefix);
     assert_success(s3_place_parse(address, &fixture->world.services, &fixture->to, &err), &err);
     assert_success(bucket_place_open(&fixture->to, several, NULL, &fixture->place, &err), &err);

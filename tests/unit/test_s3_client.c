@@ -60,12 +60,6 @@ static int drop(void **state) {
     return 0;
 }
 
-static struct fixture *ready(void **state) {
-    if (!test_rgw_available())
-        skip();
-    return *state;
-}
-
 static void put_text(const struct fixture *fixture, const char *key, const char *text) {
     test_rgw_put(fixture->s3, fixture->bucket, key, text);
 }
@@ -82,7 +76,7 @@ static void keys_of_any_bytes_round_trip(void **state) {
     static const char *const keys[] = { "a b",  "a+b", "a%2Fb", "a%b",      "=&",  "*",  "'\"",      "()",   "a//b",
                                         "/a",   "//",  "x/./y", "x/../y",   ".",   "..", "a/",       "\x01", "\x7f",
                                         "a\nb", "~",   "a?b#c", ";,@:!$|^", "<&>", "\\", "ä/\u20ac", "{}[]`" };
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     char longest[S3_KEY_MAX + 1];
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -97,7 +91,7 @@ static void keys_of_any_bytes_round_trip(void **state) {
 }
 
 static void a_key_that_cannot_be_is_refused(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     char longer[S3_KEY_MAX + 2];
     struct err err = { 0 };
 
@@ -111,7 +105,7 @@ static void a_key_that_cannot_be_is_refused(void **state) {
 
 static void bodies_of_all_sizes_round_trip(void **state) {
     static const size_t sizes[] = { 0, 1, 16384, 1048576, 1048577, 9000000 };
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     const struct s3_get what = { .length = UINT64_MAX, .max = 9000000 };
     uint8_t *data = mem_alloc(9000000), digest[SHA256_SIZE];
     struct err err = { 0 };
@@ -135,7 +129,7 @@ static void bodies_of_all_sizes_round_trip(void **state) {
 }
 
 static void a_body_that_is_not_what_its_hash_says_is_refused(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     const uint8_t wrong[SHA256_SIZE] = { 1 };
     struct err err = { 0 };
 
@@ -152,7 +146,7 @@ static void what_describes_an_object_is_kept(void **state) {
         { "content-disposition", "attachment; filename=\"a b\"" }, { "x-amz-meta-two-words", "two  words" },
         { "x-amz-meta-two", "a prefix of the other's name" },      { "x-amz-meta-none", "" }
     };
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct s3_headers headers = { 0 };
     struct s3_info put = { 0 }, info = { 0 };
     struct err err = { 0 };
@@ -180,7 +174,7 @@ static void what_describes_an_object_is_kept(void **state) {
 }
 
 static void a_header_cannot_bring_another_one_in(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct s3_headers headers = { 0 };
     struct err err = { 0 };
 
@@ -192,7 +186,7 @@ static void a_header_cannot_bring_another_one_in(void **state) {
 }
 
 static void a_lock_is_put_with_the_object(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     const int64_t until = clock_now() + 3600;
     const struct s3_put options = { .lock = S3_LOCK_GOVERNANCE, .lock_until = until };
     struct s3_info info = { 0 };
@@ -230,7 +224,7 @@ static void expect_part(const struct fixture *fixture, uint64_t offset, uint64_t
 }
 
 static void a_part_is_what_was_asked_for(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
 
     put_text(fixture, "key", "0123456789");
     expect_part(fixture, 0, 1, "0");
@@ -247,7 +241,7 @@ static void a_part_is_what_was_asked_for(void **state) {
 }
 
 static void a_part_of_nothing_is_nothing(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     const struct s3_get what = { .length = 10, .max = 10 };
     struct buffer out = { 0 };
     struct s3_info info = { 0 };
@@ -263,7 +257,7 @@ static void a_part_of_nothing_is_nothing(void **state) {
 }
 
 static void more_than_allowed_is_not_taken(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     const struct s3_get what = { .length = UINT64_MAX, .max = 9 };
     struct buffer out = { 0 };
     struct err err = { 0 };
@@ -276,7 +270,7 @@ static void more_than_allowed_is_not_taken(void **state) {
 }
 
 static void only_the_object_that_was_meant_is_read(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct s3_get what = { .length = UINT64_MAX, .max = 100, .if_match = "5d41402abc4b2a76b9719d911017c592" };
     struct buffer out = { 0 };
     struct err err = { 0 };
@@ -294,7 +288,7 @@ static void only_the_object_that_was_meant_is_read(void **state) {
 /* --- versions ----------------------------------------------------------------------------------------------------- */
 
 static void versions_are_read_and_removed_by_name(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct s3_info first = { 0 }, second = { 0 }, info = { 0 };
     struct err err = { 0 };
 
@@ -320,7 +314,7 @@ static void versions_are_read_and_removed_by_name(void **state) {
 /* --- what cannot be done ------------------------------------------------------------------------------------------ */
 
 static void an_error_names_what_when_and_why(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct buffer out = { 0 };
     struct err err = { 0 };
 
@@ -337,7 +331,7 @@ static void an_error_names_what_when_and_why(void **state) {
 }
 
 static void somebody_else_is_refused(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct s3 *other = test_rgw_client_as(test_rgw_other_credentials());
     struct buffer out = { 0 };
     struct err err = { 0 };
@@ -354,7 +348,7 @@ static void somebody_else_is_refused(void **state) {
 }
 
 static void a_wrong_secret_is_named_but_not_shown(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     static const char secret[] = "NotTheSecretOfAnybody";
     char *folder = scratch_make(), *path = mem_format("%s/credentials", folder);
     struct buffer text = { 0 };
@@ -413,7 +407,7 @@ static void *work(void *context) {
 
 static void more_threads_than_connections_take_turns(void **state) {
     struct worker workers[16] = { 0 };
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
 
     for (unsigned i = 0; i < 16; i++) {
         workers[i] = (struct worker){ .fixture = fixture, .number = i };
@@ -426,7 +420,7 @@ static void more_threads_than_connections_take_turns(void **state) {
 }
 
 static void a_limit_holds_over_all_connections(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct s3_service service;
     struct buffer out = { 0 };
     struct err err = { 0 };
@@ -451,7 +445,7 @@ static void a_limit_holds_over_all_connections(void **state) {
 static void nobody_there_is_an_error_in_the_end(void **state) {
     struct err err = { 0 };
 
-    (void)ready(state);
+    (void)test_rgw_ready(state);
     struct s3 *s3 = test_rgw_client("http://127.0.0.1:1");
     s3_set_retry_time(s3, 1);
     assert_int_equal(s3_put(s3, "bucket", "key", "x", 1, NULL, NULL, &err), -1);
@@ -485,7 +479,7 @@ static void wait_in_vain(void) {
 static void an_interrupt_ends_a_call(void **state) {
     int status;
 
-    (void)ready(state);
+    (void)test_rgw_ready(state);
     const pid_t child = scratch_fork();
     assert_true(child >= 0);
     if (child == 0)

@@ -73,12 +73,6 @@ static int close_fixture(void **state) {
     return 0;
 }
 
-static struct fixture *ready(void **state) {
-    if (!test_rgw_available())
-        skip();
-    return *state;
-}
-
 static const struct s3_get WHOLE = { .length = UINT64_MAX, .max = 8000000 };
 
 static unsigned long count(const struct fixture *fixture, const char *kind) {
@@ -114,7 +108,7 @@ static void a_busy_server_is_asked_again(void **state) {
                                            "code=502 text=bad_gateway",
                                            "code=504 text=<html>timeout</html>" };
     enum { COUNT = sizeof answers / sizeof *answers };
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct busy all[COUNT] = { 0 };
     struct buffer rules = { 0 };
 
@@ -139,7 +133,7 @@ static void a_busy_server_is_asked_again(void **state) {
 }
 
 static void every_kind_of_call_is_tried_again(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct s3_info info = { 0 };
     struct err err = { 0 };
 
@@ -156,7 +150,7 @@ static void every_kind_of_call_is_tried_again(void **state) {
 }
 
 static void retry_after_is_waited_for(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     const double begin = clock_monotonic();
 
     fault_proxy_set(fixture->world.proxy, "status kind=put count=1 code=503 after=1\n");
@@ -165,7 +159,7 @@ static void retry_after_is_waited_for(void **state) {
 }
 
 static void an_error_in_a_good_answer_is_an_error(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct err err = { 0 };
 
     fault_proxy_set(fixture->world.proxy, "error-200 kind=put count=1\n");
@@ -188,7 +182,7 @@ static char *much(size_t length) {
 
 static void a_request_that_broke_off_is_sent_again(void **state) {
     enum { LENGTH = 6000000 };
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     char *data = much(LENGTH);
     struct buffer out = { 0 };
     struct err err = { 0 };
@@ -205,7 +199,7 @@ static void a_request_that_broke_off_is_sent_again(void **state) {
 
 /* A second one would be a second version, which is billed. */
 static void a_put_that_arrived_is_not_sent_again(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct s3_info info = { 0 };
     struct buffer versions = { 0 };
     struct err err = { 0 };
@@ -224,7 +218,7 @@ static void a_put_that_arrived_is_not_sent_again(void **state) {
 }
 
 static void a_put_that_did_not_arrive_is_sent_again(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
 
     test_rgw_put(fixture->s3, fixture->world.versioned, "twice", "older");
     fault_proxy_set(fixture->world.proxy, "status kind=put count=1 code=500\n");
@@ -236,7 +230,7 @@ static void a_put_that_did_not_arrive_is_sent_again(void **state) {
 
 static void a_read_that_broke_off_goes_on(void **state) {
     enum { LENGTH = 3000000 };
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     char *data = much(LENGTH);
     struct buffer out = { 0 };
     struct s3_info info = { 0 };
@@ -274,7 +268,7 @@ static void overwrite(const char *bucket) {
 
 static void two_objects_are_never_read_as_one(void **state) {
     enum { LENGTH = 2000000 };
-    struct fixture *fixture = ready(state);
+    struct fixture *fixture = test_rgw_ready(state);
     char *data = much(LENGTH);
     struct buffer out = { 0 };
     struct err err = { 0 };
@@ -311,7 +305,7 @@ static void what_cannot_succeed_is_not_tried_again(void **state) {
         { "code=412 error=PreconditionFailed", ERR_CHANGED, { "412" } },
         { "code=501 error=NotImplemented", ERR_UNSUPPORTED, { "501", "NotImplemented" } },
     };
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct err err = { 0 };
@@ -329,7 +323,7 @@ static void what_cannot_succeed_is_not_tried_again(void **state) {
 }
 
 static void a_wrong_region_is_named(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct s3 *s3 = open_client(fixture, "eu-nowhere-1", NULL);
     struct err err = { 0 };
 
@@ -340,7 +334,7 @@ static void a_wrong_region_is_named(void **state) {
 }
 
 static void a_redirect_is_told_but_not_followed(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct err err = { 0 };
     char rules[128];
 
@@ -358,7 +352,7 @@ static void a_redirect_is_told_but_not_followed(void **state) {
 /* --- an end to patience ------------------------------------------------------------------------------------------- */
 
 static void patience_ends(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct err err = { 0 };
 
     s3_set_retry_time(fixture->s3, 1);
@@ -377,7 +371,7 @@ static void patience_ends(void **state) {
 /* --- connections -------------------------------------------------------------------------------------------------- */
 
 static void connections_are_used_again_but_not_for_another_try(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
 
     for (int i = 0; i < 4; i++)
         test_rgw_put(fixture->s3, fixture->world.plain, "reuse", "text");
@@ -393,7 +387,7 @@ static void connections_are_used_again_but_not_for_another_try(void **state) {
 }
 
 static void what_was_changed_on_the_way_is_sent_again(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
 
     fault_proxy_set(fixture->world.proxy, "corrupt-request kind=put count=1\n");
     test_rgw_put(fixture->s3, fixture->world.plain, "changed", "what was meant");
@@ -410,7 +404,7 @@ static struct s3 *open_trusting(struct fault_proxy *proxy, char *ca_file) {
 }
 
 static void a_certificate_must_be_trusted(void **state) {
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     struct fault_proxy *proxy = fault_proxy_start_tls();
     struct err err = { 0 };
 
@@ -455,7 +449,7 @@ static int work_with_a_wrong_clock(void) {
 
 static void a_wrong_clock_is_made_up_for(void **state) {
     static const char *const offsets[] = { "-2h", "+2h" };
-    const struct fixture *fixture = ready(state);
+    const struct fixture *fixture = test_rgw_ready(state);
     char self[4096] = "";
     int status;
 

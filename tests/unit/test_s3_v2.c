@@ -76,14 +76,8 @@ static int tear_down_group(void **state) {
     return 0;
 }
 
-static struct fixture *need_server(void **state) {
-    if (!test_rgw_available())
-        skip();
-    return *state;
-}
-
 static void an_object_goes_there_and_comes_back(void **state) {
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     const struct s3_get what = { .length = UINT64_MAX, .max = 100 };
     struct s3_info info;
     struct buffer got = { 0 };
@@ -113,7 +107,7 @@ static void an_object_goes_there_and_comes_back(void **state) {
 }
 
 static void empty_and_large_objects_are_whole(void **state) {
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     enum { SIZE = 20 << 20 };
     const struct s3_get what = { .length = UINT64_MAX, .max = SIZE };
     struct buffer got = { 0 };
@@ -140,7 +134,7 @@ static void parts_are_read_as_they_are_asked_for(void **state) {
         const char *text;
     } cases[] = { { 0, 3, "012" }, { 3, 4, "3456" }, { 8, 100, "89" }, { 5, UINT64_MAX, "56789" }, { 10, 5, "" },
                   { 99, 1, "" },   { 0, 0, "" },     { 4, 0, "" },     { 0, 10, "0123456789" },    { 9, 1, "9" } };
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct err err = { 0 };
 
     test_rgw_put(fixture->s3, fixture->bucket, "digits", "0123456789");
@@ -158,7 +152,7 @@ static void parts_are_read_as_they_are_asked_for(void **state) {
 }
 
 static void an_object_that_is_not_the_one_that_was_meant_is_refused(void **state) {
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct s3_get what = { .if_match = "00000000000000000000000000000000", .length = UINT64_MAX, .max = 100 };
     struct buffer got = { 0 };
     struct err err = { 0 };
@@ -189,7 +183,7 @@ static void keys_that_libs3_encodes_right_name_the_same_object(void **state) {
                                         "a:b;c,d", "a@b$c|d\\", "<a>[b]{c}^`d", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
                                         ".a",      "a.",        "...",          "a/.../b",
                                         "a/..b",   "..a/b" };
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct s3_info info;
     struct err err = { 0 };
 
@@ -212,7 +206,7 @@ static void keys_that_would_become_others_or_break_listings_are_refused(void **s
         "a\nb", "a\x01", "\x7f", "a\xff", "\xc3", "\xed\xa0\x80", "\xef\xbf\xbf"
     };
     enum { STORABLE = 3 }; /* Ceph itself takes no others */
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     const struct s3_get what = { .length = UINT64_MAX, .max = 100 };
     struct buffer got = { 0 };
     struct s3_info info;
@@ -276,7 +270,7 @@ static void forget(struct seen *seen) {
 }
 
 static void listings_are_whole_and_sorted(void **state) {
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     static const char *const keys[] = { "A&B", "a", "a/1", "a/2", "a<b>\"c\"'", "a\xc3\xa4", "b+%41", "b//c" };
     enum { COUNT = sizeof keys / sizeof *keys };
     struct seen seen = { .stop_after = SIZE_MAX };
@@ -306,7 +300,7 @@ static void listings_are_whole_and_sorted(void **state) {
 /* Europe/Berlin, as the zone of whoever runs this may be UTC, where the error would not show. */
 static void times_of_listings_are_those_of_heads_wherever_we_are(void **state) {
     static const char *const zones[] = { "CET-1CEST,M3.5.0,M10.5.0/3", "NZST-12NZDT,M9.5.0,M4.1.0/3", "UTC0" };
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct seen seen = { .stop_after = SIZE_MAX };
     struct s3_info info;
     struct err err = { 0 };
@@ -329,7 +323,7 @@ static void times_of_listings_are_those_of_heads_wherever_we_are(void **state) {
 }
 
 static void a_listing_that_libs3_cannot_read_is_an_error(void **state) {
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct seen seen = { .stop_after = SIZE_MAX };
     struct err err = { 0 };
     char key[1025];
@@ -358,7 +352,7 @@ static void headers_that_describe_an_object_go_with_it(void **state) {
         { "x-amz-meta-one-more", "=?UTF-8?Q?a?= +%&" },
         { "x-amz-meta-a", "b" },
     };
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct s3_headers headers = { 0 };
     const struct s3_put options = { .headers = &headers };
     struct s3_info info;
@@ -400,7 +394,7 @@ static void headers_that_libs3_would_lose_or_change_are_refused(void **state) {
         { "content-type", "this is a type of content that is longer than what libs3 has room for in its headers, "
                           "which is 128 bytes with the name" },
     };
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct err err = { 0 };
     struct s3_info info;
 
@@ -419,7 +413,7 @@ static void headers_that_libs3_would_lose_or_change_are_refused(void **state) {
 }
 
 static void what_v2_does_not_have_is_refused(void **state) {
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     const struct s3_get what = { .version = "v", .length = UINT64_MAX, .max = 100 };
     char *upload;
     struct buffer got = { 0 };
@@ -433,7 +427,7 @@ static void what_v2_does_not_have_is_refused(void **state) {
 }
 
 static void refusals_of_the_server_keep_their_kind(void **state) {
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct s3_service service = { 0 };
     struct seen seen = { .stop_after = SIZE_MAX };
     struct s3_info info;
@@ -463,7 +457,7 @@ static void refusals_of_the_server_keep_their_kind(void **state) {
 static void a_server_that_is_not_there_is_an_error_in_time(void **state) {
     struct err err = { 0 };
 
-    (void)need_server(state);
+    (void)test_rgw_ready(state);
     struct s3 *nowhere = test_rgw_client_v2("http://127.0.0.1:1");
     s3_set_retry_time(nowhere, 0);
     assert_failure(s3_put(nowhere, "bucket", "x", "hello", 5, NULL, NULL, &err), ERR_SYSTEM, &err);
@@ -505,7 +499,7 @@ static void what_fails_for_a_while_is_tried_again(void **state) {
         "error-200-after kind=put count=1\nlost-answer kind=get count=1",
         "status code=500 text=not_xml kind=put count=1",
     };
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct faulty faulty = begin_faults(30);
     char *text = mem_alloc(100001);
     struct s3_info info;
@@ -527,7 +521,7 @@ static void what_fails_for_a_while_is_tried_again(void **state) {
 }
 
 static void a_put_whose_answer_is_lost_is_not_sent_twice(void **state) {
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct faulty faulty = begin_faults(30);
 
     set_faults(&faulty, "lost-answer kind=put count=1");
@@ -546,7 +540,7 @@ static void a_listing_that_is_cut_short_is_continued(void **state) {
         "short keep=3 kind=list count=1\nerror-200 kind=list count=2",
     };
     enum { COUNT = 9 };
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct faulty faulty = begin_faults(30);
     struct seen seen = { .stop_after = SIZE_MAX };
     struct err err = { 0 };
@@ -567,7 +561,7 @@ static void a_listing_that_is_cut_short_is_continued(void **state) {
 }
 
 static void what_fails_for_good_is_an_error_that_says_where(void **state) {
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct faulty faulty = begin_faults(2);
     struct s3_info info;
     struct err err = { 0 };
@@ -587,7 +581,7 @@ static void what_fails_for_good_is_an_error_that_says_where(void **state) {
 
 /* In a child, whose end is the proof: the server is silent for longer than the alarm waits. */
 static void an_interrupt_ends_a_call_while_the_server_is_silent(void **state) {
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct faulty faulty = begin_faults(30);
     const struct s3_get what = { .length = UINT64_MAX, .max = 100 };
     int status, ready[2];
@@ -645,7 +639,7 @@ static void *work(void *context) {
 }
 
 static void many_threads_do_not_disturb_each_other(void **state) {
-    struct fixture *fixture = need_server(state);
+    struct fixture *fixture = test_rgw_ready(state);
     struct worker workers[THREADS];
     pthread_t threads[THREADS];
 
