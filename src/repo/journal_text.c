@@ -11,6 +11,7 @@
 
 enum { TIME_LENGTH = 20 }; /* "2026-03-01T02:00:00Z" */
 
+static const char CARRIED[] = "carried";
 static const char NAME_CHARACTERS[] = "abcdefghijklmnopqrstuvwxyz_";
 
 /* --- names of segments -------------------------------------------------------------------------------------------- */
@@ -52,15 +53,18 @@ void journal_heading_encode(const struct keys *keys, const struct journal_place 
                   place->host, place->number, hex_encode(hash, previous, 32));
 }
 
-int journal_heading_check(const struct keys *keys, const struct journal_place *place, const uint8_t previous[32],
-                          struct reader *reader, const char *name, struct err *err) {
+int journal_heading_read(const struct keys *keys, const struct journal_place *place, struct reader *reader,
+                         uint8_t previous[32], const char *name, struct err *err) {
+    static const uint8_t NOTHING[32] = { 0 };
+    enum { END = 64 + 1 }; /* the digits of `previous`, and the line's end */
     struct buffer expected = { 0 };
-    journal_heading_encode(keys, place, previous, &expected);
-    const uint8_t *found = reader_bytes(reader, expected.length);
-    bool same = found && memcmp(found, expected.data, expected.length) == 0;
+    journal_heading_encode(keys, place, NOTHING, &expected);
+    const char *found = (const char *)reader_bytes(reader, expected.length);
+    size_t before = expected.length - END;
+    bool same = found && memcmp(found, expected.data, before) == 0 && hex_decode(previous, 32, found + before) &&
+                found[expected.length - 1] == '\n';
     buffer_release(&expected);
-    return same ? 0
-                : err_set(err, ERR_CORRUPT, "%s: the segment does not continue its chain, or is of another set", name);
+    return same ? 0 : err_set(err, ERR_CORRUPT, "%s: its heading is that of another segment, or of another set", name);
 }
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
@@ -83,21 +87,49 @@ static void put_value(struct buffer *out, const char *value) {
     }
 }
 
-void journal_add(struct journal_batch *batch, int64_t time, const char *event, ...) {
+static void begin_line(struct journal_batch *batch, int64_t time, const char *event) {
     char when[CLOCK_TEXT];
-    va_list fields;
     assert(is_name(event));
     buffer_printf(&batch->lines, "%s\t%s", clock_format(when, time), event);
+}
 
-    va_start(fields, event);
-    for (const char *name; (name = va_arg(fields, const char *));) {
-        assert(is_name(name));
-        buffer_printf(&batch->lines, "\t%s=", name);
-        put_value(&batch->lines, va_arg(fields, const char *));
-    }
-    va_end(fields);
+static void put_field(struct journal_batch *batch, const char *name, const char *value) {
+    assert(is_name(name));
+    buffer_printf(&batch->lines, "\t%s=", name);
+    put_value(&batch->lines, value);
+}
+
+static void end_line(struct journal_batch *batch, int64_t written) {
     buffer_put_u8(&batch->lines, '\n');
     batch->count++;
+    if (batch->newest < written)
+        batch->newest = written;
+}
+
+void journal_add(struct journal_batch *batch, int64_t time, const char *event, ...) {
+    va_list fields;
+    begin_line(batch, time, event);
+    va_start(fields, event);
+    for (const char *name; (name = va_arg(fields, const char *));)
+        put_field(batch, name, va_arg(fields, const char *));
+    va_end(fields);
+    end_line(batch, time);
+}
+
+void journal_add_carried(struct journal_batch *batch, const struct journal_entry *entry, int64_t when) {
+    char date[CLOCK_TEXT];
+    begin_line(batch, entry->time, entry->event);
+    for (const char *const *field = entry->fields; *field; field += 2)
+        if (strcmp(field[0], CARRIED) != 0)
+            put_field(batch, field[0], field[1]);
+    put_field(batch, CARRIED, clock_format(date, when));
+    end_line(batch, when);
+}
+
+int64_t journal_written(const struct journal_entry *entry) {
+    const char *carried = journal_field(entry, CARRIED);
+    int64_t when;
+    return carried && clock_parse(carried, &when, NULL) == 0 ? when : entry->time;
 }
 
 void journal_batch_release(struct journal_batch *batch) {

@@ -265,6 +265,160 @@ static void a_fork_is_refused_by_readers_and_by_writers(void **state) {
     scratch_repo_close(&scratch);
 }
 
+/* --- looking behind damage ---------------------------------------------------------------------------------------- */
+
+struct seen {
+    size_t events;
+    struct buffer findings; /* a line each */
+};
+
+static int see_event(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
+    struct seen *seen = context;
+    (void)segment, (void)entry, (void)err;
+    seen->events++;
+    return 0;
+}
+
+static void see_finding(void *context, const char *segment, const char *text) {
+    struct seen *seen = context;
+    buffer_printf(&seen->findings, "%s: %s\n", segment, text);
+}
+
+static void look(struct repo *repo, struct seen *seen, struct journal_survey *survey) {
+    struct err err = { 0 };
+    assert_success(journal_look(repo, see_event, see_finding, seen, survey, &err), &err);
+}
+
+static void what_is_good_is_read_behind_what_is_not(void **state) {
+    (void)state;
+    struct scratch_repo scratch;
+    struct journal_survey survey;
+    struct seen seen = { 0 };
+    struct err err = { 0 };
+    char damaged[REPO_NAME_MAX], missing[REPO_NAME_MAX], name[REPO_NAME_MAX];
+    scratch_repo_open(&scratch);
+    for (int i = 0; i < 6; i++)
+        append_one(&scratch.repo, "verified", "x");
+    name_of(&scratch, 1, damaged);
+    name_of(&scratch, 3, missing);
+    scratch_repo_flip(&scratch, damaged, 200, 1);
+    assert_success(store_remove(scratch.store, missing, NULL, &err), &err);
+    repo_name(&scratch.repo, name, "journal", "readme");
+    assert_success(store_put(scratch.store, name, "x", 1, &err), &err);
+
+    look(&scratch.repo, &seen, &survey);
+    assert_int_equal(seen.events, 4);
+    assert_int_equal(survey.findings, 3);
+    assert_int_equal(survey.segments, 5);
+    assert_int_equal(survey.events, 4);
+    assert_int_equal(survey.count, 1);
+    assert_int_equal(survey.chains[0].first, 1);
+    assert_int_equal(survey.chains[0].last, 6);
+    assert_int_equal(survey.chains[0].from, NOON);
+    const char *text = buffer_text(&seen.findings);
+    assert_non_null(strstr(text, damaged));
+    assert_non_null(strstr(text, "segment 4 of this chain is missing before it"));
+    assert_non_null(strstr(text, "readme: not the name of a journal segment"));
+    buffer_release(&seen.findings);
+    journal_survey_release(&survey);
+    scratch_repo_close(&scratch);
+}
+
+/* --- witnesses ---------------------------------------------------------------------------------------------------- */
+
+/* What a witness of now says of the journal as it is later; the caller releases `seen`. */
+static uint64_t check_text(struct repo *repo, const char *text, struct seen *seen) {
+    struct err err = { 0 };
+    uint64_t count = 0;
+    buffer_clear(&seen->findings);
+    assert_success(journal_check_witnesses(repo, text, strlen(text), see_finding, seen, &count, &err), &err);
+    return count;
+}
+
+static char *witness_now(struct repo *repo) {
+    struct journal_survey survey;
+    struct seen seen = { 0 };
+    char token[JOURNAL_WITNESS];
+    look(repo, &seen, &survey);
+    assert_int_equal(survey.findings, 0);
+    assert_int_equal(survey.count, 1);
+    char *text =
+        mem_format("<p>Head: <b>%s</b> and again %s</p>", journal_witness(repo->keys, &survey.chains[0], token), token);
+    journal_survey_release(&survey);
+    return text;
+}
+
+static void a_witness_tells_of_a_tail_that_was_cut(void **state) {
+    (void)state;
+    struct scratch_repo scratch;
+    struct seen seen = { 0 };
+    struct err err = { 0 };
+    char name[REPO_NAME_MAX];
+    scratch_repo_open(&scratch);
+    for (int i = 0; i < 3; i++)
+        append_one(&scratch.repo, "verified", "x");
+    char *witness = witness_now(&scratch.repo);
+    assert_int_equal(check_text(&scratch.repo, witness, &seen), 1);
+    assert_int_equal(seen.findings.length, 0);
+    append_one(&scratch.repo, "verified", "y");
+    assert_int_equal(check_text(&scratch.repo, witness, &seen), 1);
+    assert_int_equal(seen.findings.length, 0);
+
+    /* The journal alone looks whole without its end; and an end that was written anew is another one. */
+    for (size_t gone = 4; gone > 2; gone--) {
+        name_of(&scratch, gone - 1, name);
+        assert_success(store_remove(scratch.store, name, NULL, &err), &err);
+    }
+    assert_success(journal_walk(&scratch.repo, NULL, NULL, &err), &err);
+    check_text(&scratch.repo, witness, &seen);
+    assert_non_null(strstr(buffer_text(&seen.findings), "was cut: it ends with segment 2, and had 3"));
+    append_one(&scratch.repo, "verified", "z");
+    check_text(&scratch.repo, witness, &seen);
+    assert_non_null(strstr(buffer_text(&seen.findings), "is not the one that was there"));
+
+    for (size_t gone = 3; gone > 0; gone--) {
+        name_of(&scratch, gone - 1, name);
+        assert_success(store_remove(scratch.store, name, NULL, &err), &err);
+    }
+    check_text(&scratch.repo, witness, &seen);
+    assert_non_null(strstr(buffer_text(&seen.findings), "is gone: it had 3 segments"));
+    free(witness);
+    buffer_release(&seen.findings);
+    scratch_repo_close(&scratch);
+}
+
+static void witnesses_of_others_say_nothing_and_broken_ones_are_told(void **state) {
+    (void)state;
+    struct scratch_repo scratch;
+    struct seen seen = { 0 };
+    scratch_repo_open(&scratch);
+    append_one(&scratch.repo, "verified", "x");
+    char *witness = witness_now(&scratch.repo);
+    assert_int_equal(check_text(&scratch.repo, "", &seen), 0);
+    assert_int_equal(check_text(&scratch.repo, "muniment-journal-1:", &seen), 0);
+    char *other = mem_format("muniment-journal-1:%032d:0011223344556677:1:%064d", 0, 0);
+    assert_int_equal(check_text(&scratch.repo, other, &seen), 0);
+    assert_int_equal(seen.findings.length, 0);
+    char *whole = mem_string(strstr(witness, "muniment-journal-1:"));
+    whole[strcspn(whole, "<")] = '\0';
+    assert_int_equal(check_text(&scratch.repo, whole, &seen), 1);
+    assert_int_equal(seen.findings.length, 0);
+    char *longer = mem_format("%s0", whole);
+    assert_int_equal(check_text(&scratch.repo, longer, &seen), 0);
+    assert_non_null(strstr(buffer_text(&seen.findings), "not whole"));
+    for (size_t length = strlen(whole) - 1; length > 19 + 32; length--) {
+        whole[length] = '\0';
+        assert_int_equal(check_text(&scratch.repo, whole, &seen), 0);
+        assert_non_null(strstr(buffer_text(&seen.findings), "not whole"));
+    }
+    free(longer);
+    free(whole);
+    free(other);
+    free(witness);
+    buffer_release(&seen.findings);
+    scratch_repo_close(&scratch);
+}
+
 static void only_a_writer_appends(void **state) {
     (void)state;
     struct scratch_repo scratch;
@@ -357,6 +511,9 @@ int main(void) {
         cmocka_unit_test(every_changed_byte_of_a_segment_is_found),
         cmocka_unit_test(segments_that_do_not_belong_are_refused),
         cmocka_unit_test(a_fork_is_refused_by_readers_and_by_writers),
+        cmocka_unit_test(what_is_good_is_read_behind_what_is_not),
+        cmocka_unit_test(a_witness_tells_of_a_tail_that_was_cut),
+        cmocka_unit_test(witnesses_of_others_say_nothing_and_broken_ones_are_told),
         cmocka_unit_test(only_a_writer_appends),
         cmocka_unit_test(very_many_events_make_several_segments),
         cmocka_unit_test(processes_of_one_host_that_are_killed_leave_one_whole_chain),

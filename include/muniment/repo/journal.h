@@ -40,8 +40,8 @@
  *     erasing, erased          the whole set: see muniment/evidence/erase.h
  *     checkpoint               host, number, hash, from, until, segments, events
  *                              everything of that host's chain up to this segment was dropped because it was old
- * Every event that says `carried` (a time) repeats one of a segment that a checkpoint dropped, because it still holds;
- * the time is that of the event.
+ * An event with a last field `carried` (when) repeats one of a segment that was dropped, because it still holds: with
+ * its own time, so that it means to whoever reads it what it always meant.
  * An object named by `expired` (as snapshots/<name>), `destroyed` or `key_removed` (as keys/<id>) may be deleted from
  * every mirror.
  */
@@ -60,6 +60,7 @@ struct journal_entry {
 struct journal_batch {
     struct buffer lines;
     size_t count;
+    int64_t newest; /* time of its newest event */
 };
 /* Fields: name, value pairs, ended by NULL. */
 void journal_add(struct journal_batch *batch, int64_t time, const char *event, ...) __attribute__((sentinel));
