@@ -50,7 +50,7 @@ static char *prepare_state(const struct settings *settings, const struct keys *k
 
 int opened_set_open(struct opened_set *set, const struct settings *settings, const struct set_settings *which,
                     bool read, struct log *log, struct err *err) {
-    *set = (struct opened_set){ .settings = which, .services = &settings->services };
+    *set = (struct opened_set){ .settings = which, .services = &settings->services, .lock = settings->repository_lock };
     if (sodium_init() < 0)
         return err_set(err, ERR_SYSTEM, "initialise libsodium");
     set->keys = sodium_malloc(sizeof *set->keys);

@@ -19,6 +19,7 @@ struct opened_set {
     char *cache;                        /* in it, where the repository is a bucket: see muniment/repo/object_cache.h */
     struct keys *keys;                  /* in locked memory: sodium_malloc() */
     struct store *store;
+    enum s3_lock_mode lock; /* of what is put into it */
     struct repo repo;
 };
 
