@@ -10,6 +10,7 @@
 #include "../lib/rgw.h"
 #include "../lib/scratch.h"
 #include "../lib/script.h"
+#include <muniment/util/file.h>
 #include <muniment/util/memory.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,44 @@ static void rules_take_effect_as_often_as_they_say(void **state) {
     assert_int_equal(fault_proxy_taken(world->proxy, "status"), 3);
 }
 
+/* The client that shares no code with muniment puts, lists and gets; the store itself is asked what it has. */
+static void keys_of_any_bytes_pass_in_the_order_of_their_bytes(void **state) {
+    struct world *world = world_of(state);
+    static const char *const keys[] = {
+        "raw/caf%C3%A9", "raw/caf%E9/%FF%FE.bin", "raw/%80", "raw/%EE%80%80", "raw/%F4%90", "raw/%C3%BF", "raw/%FF"
+    };
+    enum { KEYS = sizeof keys / sizeof *keys };
+    const char *const endpoint = fault_proxy_endpoint(world->proxy), *const credentials = test_rgw_credentials();
+    char *folder = scratch_make(), *file = mem_format("%s/file", folder);
+    struct buffer out = { 0 };
+
+    assert_failure(put(world, "raw/\xff", NULL, NULL), ERR_INVALID, &world->err);
+    fault_proxy_set(world->proxy, "raw-keys");
+    for (size_t i = 0; i < KEYS; i++) {
+        assert_success(file_replace(file, 0600, keys[i], strlen(keys[i]), &world->err), &world->err);
+        script_run("tools/s3-admin",
+                   (const char *const[]){ endpoint, credentials, "put", world->bucket, keys[i], file, NULL }, NULL,
+                   &out);
+    }
+    for (size_t i = 0; i < KEYS; i++) {
+        buffer_clear(&out);
+        fetch(world, keys[i], &out);
+        assert_string_equal(buffer_text(&out), keys[i]);
+    }
+    static const char expected[] = "raw%2Fcaf%C3%A9\nraw%2Fcaf%E9%2F%FF%FE.bin\nraw%2F%80\nraw%2F%C3%BF\n"
+                                   "raw%2F%EE%80%80\nraw%2F%F4%90\nraw%2F%FF\n";
+    buffer_clear(&out);
+    script_run("tools/s3-admin", (const char *const[]){ endpoint, credentials, "list", world->bucket, "raw/", NULL },
+               NULL, &out);
+    assert_string_equal(buffer_text(&out), expected);
+    buffer_clear(&out);
+    test_rgw_admin(&out, "list", world->bucket, "raw/", NULL);
+    assert_non_null(strstr(buffer_text(&out), "raw%2Fcaf%C3%A9%2F%C3%BF%C3%BE.bin\n"));
+    buffer_release(&out);
+    free(file);
+    scratch_remove(folder);
+}
+
 static void tls_is_spoken_under_a_certificate_of_its_own(void **state) {
     struct world *world = world_of(state);
     struct s3_service service;
@@ -242,6 +281,7 @@ int main(void) {
         cmocka_unit_test(a_listing_ends_early),
         cmocka_unit_test(a_clock_that_is_wrong_refuses_the_time_of_today),
         cmocka_unit_test(rules_take_effect_as_often_as_they_say),
+        cmocka_unit_test(keys_of_any_bytes_pass_in_the_order_of_their_bytes),
         cmocka_unit_test(tls_is_spoken_under_a_certificate_of_its_own),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
