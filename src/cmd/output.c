@@ -4,6 +4,7 @@
 #include <muniment/util/file.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
+#include <muniment/util/utf8.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,47 +72,29 @@ void output_text(struct output *output, const char *format, ...) {
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
 
-/* The length of the UTF-8 sequence at `text`, or 0 when it is none (overlong forms and surrogates are none). */
-static size_t utf8_length(const unsigned char *text) {
-    static const struct {
-        unsigned char mask, lead;
-        size_t length;
-        uint32_t least;
-    } FORMS[] = { { 0x80, 0x00, 1, 0 }, { 0xe0, 0xc0, 2, 0x80 }, { 0xf0, 0xe0, 3, 0x800 }, { 0xf8, 0xf0, 4, 0x10000 } };
-    for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++) {
-        if ((text[0] & FORMS[i].mask) != FORMS[i].lead)
-            continue;
-        uint32_t point = (uint32_t)(text[0] & ~FORMS[i].mask);
-        for (size_t j = 1; j < FORMS[i].length; j++) {
-            if ((text[j] & 0xc0) != 0x80)
-                return 0;
-            point = point << 6 | (text[j] & 0x3f);
-        }
-        bool surrogate = point >= 0xd800 && point <= 0xdfff;
-        return point >= FORMS[i].least && point <= 0x10ffff && !surrogate ? FORMS[i].length : 0;
-    }
-    return 0;
+/* What a terminal might obey: those of U+0080 to U+009F, whose last byte is their number, are controls too. */
+static bool is_control(const char *character, size_t length) {
+    const unsigned char last = (unsigned char)character[length - 1];
+    return length == 1 ? last < 0x20 || last == 0x7f : length == 2 && character[0] == '\xc2' && last < 0xa0;
 }
 
 /* Appends `text` as a JSON string; false when some of it was not UTF-8. */
 static bool put_string(struct buffer *out, const char *text) {
     bool whole = true;
     buffer_put_u8(out, '"');
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at != '\0') {
-        size_t length = utf8_length(at);
+    for (size_t left = strlen(text), length; left > 0; text += length, left -= length) {
+        length = utf8_length(text, left);
         if (length == 0) {
             buffer_put(out, "\xef\xbf\xbd", 3);
             whole = false;
             length = 1;
-        } else if (*at == '"' || *at == '\\') {
-            buffer_printf(out, "\\%c", *at);
-        } else if (*at < 0x20 || *at == 0x7f) {
-            buffer_printf(out, "\\u%04x", *at);
+        } else if (*text == '"' || *text == '\\') {
+            buffer_printf(out, "\\%c", *text);
+        } else if (is_control(text, length)) {
+            buffer_printf(out, "\\u%04x", (unsigned char)text[length - 1]);
         } else {
-            buffer_put(out, at, length);
+            buffer_put(out, text, length);
         }
-        at += length;
     }
     buffer_put_u8(out, '"');
     return whole;
@@ -290,20 +273,19 @@ char *form_seconds(char text[FORM_TEXT], double seconds) {
     return text;
 }
 
-/* What a terminal might obey becomes \xNN: control characters, those of U+0080 to U+009F too, and what is no UTF-8.
- * `spared` are bytes that stay although they are controls, `marked` others that do not. */
+/* What a terminal might obey, and what is no UTF-8, becomes \xNN. `spared` are controls that stay, `marked` others that
+ * do not. */
 static char *escape(const char *text, const char *spared, const char *marked) {
     struct buffer out = { 0 };
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
-        size_t length = utf8_length(at);
-        bool plain = length > 1 || (length == 1 && *at >= 0x20 && *at != 0x7f && strchr(marked, *at) == NULL);
-        if (length == 2 && at[0] == 0xc2 && at[1] < 0xa0)
-            plain = false;
-        if (plain || strchr(spared, *at) != NULL)
-            buffer_put(&out, at, plain ? length : 1);
+    for (size_t left = strlen(text), length; left > 0; text += length, left -= length) {
+        length = utf8_length(text, left);
+        const bool plain = length > 0 && !is_control(text, length) && (length > 1 || strchr(marked, *text) == NULL);
+        if (!plain)
+            length = 1;
+        if (plain || strchr(spared, *text) != NULL)
+            buffer_put(&out, text, length);
         else
-            buffer_printf(&out, "\\x%02x", *at);
-        at += plain ? length : 1;
+            buffer_printf(&out, "\\x%02x", (unsigned char)*text);
     }
     char *escaped = mem_string(buffer_text(&out));
     buffer_release(&out);

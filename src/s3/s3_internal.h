@@ -151,8 +151,8 @@ int s3_compare_etag(const struct s3_answer *answer, const char *etag, struct err
 
 /* A bounded pull over a document: calls `element` at the end of each element with its path ("ListBucketResult/Contents/
  * Key") and its text. No DTDs, no entities but the five, at most 16 deep, text of at most 64 KiB an element. Control
- * characters, which XML forbids and servers send all the same, are taken. A callback that returns non-zero ends it.
- * ERR_CORRUPT for what is not such a document. */
+ * characters and bytes that are not UTF-8, which XML forbids and servers send all the same, are taken. A callback that
+ * returns non-zero ends it. ERR_CORRUPT for what is not such a document. */
 typedef int s3_element(void *context, const char *path, const char *text, struct err *err);
 int s3_xml_parse(const void *data, size_t length, s3_element *element, void *context, struct err *err) MUST_CHECK;
 
@@ -161,6 +161,9 @@ int s3_xml_parse_below(const char *root, const struct buffer *document, s3_eleme
                        struct err *err) MUST_CHECK;
 
 /* Appends text with &, <, >, quotes and control characters escaped. */
+/* The length of the character at `text`, of which `left` bytes may be read; 0 when it is none that XML may hold. */
+size_t s3_xml_character(const char *text, size_t left);
+
 void s3_xml_escape(struct buffer *out, const char *text);
 
 /* The Code and Message of an <Error> document; false when it is none. */

@@ -29,31 +29,15 @@ static bool has_dot_component(const char *key) {
     }
 }
 
-/* How many bytes the UTF-8 character at `at` has; 0 when it is none that XML may hold. */
-static size_t character(const unsigned char *at) {
-    const size_t length = at[0] < 0x80 ? 1 : at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : 4;
-    uint32_t code = length == 1 ? at[0] : at[0] & (0xffu >> (length + 1));
-
-    if (at[0] < 0x20 || at[0] == 0x7f || at[0] > 0xf4 || (at[0] >= 0x80 && at[0] < 0xc2))
-        return 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (at[i] & 0x3f);
-    }
-    const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-    const bool surrogate = code >= 0xd800 && code < 0xe000;
-    return overlong || surrogate || code > 0x10ffff || code == 0xfffe || code == 0xffff ? 0 : length;
-}
-
 static bool can_be_listed(const char *key) {
-    if (strlen(key) > V2_LISTED_KEY_MAX)
+    size_t left = strlen(key), length;
+
+    if (left > V2_LISTED_KEY_MAX)
         return false;
-    for (const unsigned char *at = (const unsigned char *)key; *at != '\0';) {
-        const size_t length = character(at);
-        if (length == 0)
+    for (; left > 0; key += length, left -= length) {
+        length = s3_xml_character(key, left);
+        if (length == 0 || (unsigned char)*key < 0x20 || *key == 0x7f)
             return false;
-        at += length;
     }
     return true;
 }

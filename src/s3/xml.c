@@ -2,6 +2,7 @@
 #include <expat.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
+#include <muniment/util/utf8.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,23 +17,28 @@ enum {
 };
 
 /*
- * XML has no control characters, not even as references, but keys do, and servers repeat keys that they were asked
- * about. For expat each becomes a character of a private area, and itself again afterwards.
+ * XML has no control characters, not even as references, and nothing that is not UTF-8, but keys do, and servers repeat
+ * keys that they were asked about. For expat each such byte becomes a character of a private area, and itself again
+ * afterwards.
  */
 
-static const char STAND_IN[] = "\xf3\xb0\x80"; /* and a byte more: U+F0000 to U+F001F */
+static const char STAND_IN[] = "\xf3\xb0"; /* and two bytes more: U+F0000 to U+F00FF */
+enum { STAND_IN_LENGTH = 4 };
 
-static bool is_forbidden(unsigned byte) {
-    return byte > 0 && byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r';
+static bool is_control(unsigned byte) {
+    return byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r';
 }
 
-/* How many bytes at `at` are a control character, raw or as a reference; 0: it is none. */
-static size_t find_forbidden(const char *at, size_t left, unsigned *byte) {
+size_t s3_xml_character(const char *text, size_t left) {
+    const size_t length = utf8_length(text, left);
+    const bool none = length == 0 || is_control((unsigned char)*text);
+    return none || (length == 3 && memcmp(text, "\xef\xbf", 2) == 0 && text[2] > '\xbd') ? 0 : length;
+}
+
+/* How many bytes at `at` are a reference to a control character; 0: it is none. */
+static size_t find_reference(const char *at, size_t left, unsigned *byte) {
     char text[12];
 
-    *byte = (unsigned char)*at;
-    if (is_forbidden(*byte))
-        return 1;
     snprintf(text, sizeof text, "%.*s", (int)(left < sizeof text ? left : sizeof text), at);
     if (strncmp(text, "&#", 2) != 0)
         return 0;
@@ -41,38 +47,46 @@ static size_t find_forbidden(const char *at, size_t left, unsigned *byte) {
     const size_t count = strspn(digits, hexadecimal ? "0123456789abcdefABCDEF" : "0123456789");
     if (count == 0 || digits[count] != ';')
         return 0;
-    *byte = (unsigned)strtoul(digits, NULL, hexadecimal ? 16 : 10);
-    return is_forbidden(*byte) ? (size_t)(digits - text) + count + 1 : 0;
+    const unsigned long number = strtoul(digits, NULL, hexadecimal ? 16 : 10);
+    *byte = (unsigned)number;
+    return number > 0 && number < 0x20 && is_control(*byte) ? (size_t)(digits - text) + count + 1 : 0;
 }
 
 /* True when there was something to replace, and nothing that makes it ambiguous; the document is then in `to`. */
 static bool stand_in(const char *data, size_t length, struct buffer *to) {
-    size_t done = 0, found;
-    unsigned byte;
+    bool ambiguous = memmem(data, length, "<![CDATA[", 9) != NULL;
+    size_t done = 0, step;
 
-    for (size_t i = 0; i<length; i += found> 0 ? found : 1) {
-        found = (unsigned char)data[i] < 0x20 || data[i] == '&' ? find_forbidden(data + i, length - i, &byte) : 0;
+    for (size_t i = 0; i < length && !ambiguous; i += step) {
+        unsigned byte = (unsigned char)data[i];
+        step = 1;
+        if (byte >= 0x20 && byte < 0x7f && byte != '&')
+            continue;
+        const size_t character = s3_xml_character(data + i, length - i);
+        const size_t found = byte == '&' ? find_reference(data + i, length - i, &byte) : character == 0;
+        step = found > 0 ? found : character;
+        ambiguous = byte == 0 || (character == STAND_IN_LENGTH && memcmp(data + i, STAND_IN, 2) == 0);
         if (found == 0)
             continue;
         buffer_put(to, data + done, i - done);
         buffer_put(to, STAND_IN, sizeof STAND_IN - 1);
-        buffer_put_u8(to, (uint8_t)(0x80 + byte));
+        buffer_put_u8(to, (uint8_t)(0x80 | byte >> 6));
+        buffer_put_u8(to, (uint8_t)(0x80 | (byte & 0x3f)));
         done = i + found;
     }
-    if (done == 0 || memmem(data, length, STAND_IN, sizeof STAND_IN - 1) || memmem(data, length, "<![CDATA[", 9))
+    if (done == 0 || ambiguous)
         return false;
     buffer_put(to, data + done, length - done);
     return true;
 }
 
 static void stand_back(char *text) {
-    const size_t length = sizeof STAND_IN - 1;
     char *to = text;
 
     for (const char *at = text; *at != '\0'; at++)
-        if (strncmp(at, STAND_IN, length) == 0) {
-            at += length;
-            *to++ = (char)((unsigned char)*at - 0x80);
+        if (strncmp(at, STAND_IN, sizeof STAND_IN - 1) == 0) {
+            *to++ = (char)((at[2] & 3) << 6 | (at[3] & 0x3f));
+            at += STAND_IN_LENGTH - 1;
         } else {
             *to++ = *at;
         }
@@ -92,7 +106,7 @@ struct reading {
     unsigned depth;
     bool leaf;          /* no element inside the innermost one has ended yet */
     struct buffer text; /* since the last tag */
-    bool replaced;      /* some of it stands in for control characters */
+    bool replaced;      /* some of it stands in for bytes that XML has not */
 };
 
 static void refuse(struct reading *reading, const char *why) {

@@ -76,6 +76,19 @@ static void control_characters_of_keys_are_taken(void **state) {
     reads("<r>\xf3\xb0\x80\x81</r>", "r=\xf3\xb0\x80\x81;");
 }
 
+static void keys_that_are_not_utf8_are_taken(void **state) {
+    (void)state;
+    reads("<r>caf\xe9/\xff\xfe.bin</r>", "r=caf\xe9/\xff\xfe.bin;");
+    reads("<r>\x80\xc0\x80\xed\xa0\x80\xef\xbf\xbf\xf4\x90\x80\x80\xf3\xb0&#2;</r>",
+          "r=\x80\xc0\x80\xed\xa0\x80\xef\xbf\xbf\xf4\x90\x80\x80\xf3\xb0\x02;");
+    reads("<r><k>\xff</k><k>\xc3\xbf\xe2\x82\xac\xf0\x9f\x99\x82</k></r>",
+          "r/k=\xff;r/k=\xc3\xbf\xe2\x82\xac\xf0\x9f\x99\x82;r=;");
+    reads("<r>\xe9&amp;\xe9&lt;\xe9</r>", "r=\xe9&\xe9<\xe9;");
+    refuses("<r>\xff\xf3\xb0\x80\x81</r>", "line 1");
+    refuses("<r\xff/>", "line 1");
+    refuses("<r>\xe2\x82", "line 1");
+}
+
 static void document_types_are_refused_before_anything_is_expanded(void **state) {
     (void)state;
     refuses("<!DOCTYPE r><r/>", "document type");
@@ -86,17 +99,8 @@ static void document_types_are_refused_before_anything_is_expanded(void **state)
 }
 
 static void what_is_not_xml_is_refused(void **state) {
-    static const char *const documents[] = { "",
-                                             " ",
-                                             "nonsense",
-                                             "<r>",
-                                             "<r></s>",
-                                             "<r/><r/>",
-                                             "<r/>x",
-                                             "<r a=1/>",
-                                             "<r>\xff</r>",
-                                             "<r>\xc0\x80</r>",
-                                             "<r>\xed\xa0\x80</r>" };
+    static const char *const documents[] = { "",      " ",        "nonsense",          "<r>", "<r></s>", "<r/><r/>",
+                                             "<r/>x", "<r a=1/>", "<r>\xff<\xff/></r>" };
     (void)state;
     for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
         refuses(documents[i], "line 1 of the answer");
@@ -281,6 +285,7 @@ int main(void) {
         cmocka_unit_test(elements_come_as_they_end_with_their_paths),
         cmocka_unit_test(the_five_entities_and_numbers_are_known_and_no_others),
         cmocka_unit_test(control_characters_of_keys_are_taken),
+        cmocka_unit_test(keys_that_are_not_utf8_are_taken),
         cmocka_unit_test(document_types_are_refused_before_anything_is_expanded),
         cmocka_unit_test(what_is_not_xml_is_refused),
         cmocka_unit_test(depth_and_text_are_bounded),
