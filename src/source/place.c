@@ -281,7 +281,7 @@ int place_begin(struct place *place, const struct entry *entry, struct err *err)
     if (result < 0 && is_too_long(place, file.path))
         err->code = ERR_INVALID;
     if (result == 0 && strcmp(file.path, entry->path) != 0)
-        log_warning(place->log, "'%s' is no path, and is restored as '%s'", entry->path, file.path);
+        log_warning(place->log, "'%s' is restored under an escaped name: '%s'", entry->path, file.path);
     if (result == 0 && !whole)
         warn(place, "some of its metadata is too large for a file's attributes and was left out");
     entry_release(&file);

@@ -9,7 +9,7 @@
  * attribute that libarchive cannot be told, or NULL. */
 const char *place_describe(const struct entry *entry, bool owners, struct archive_entry *to);
 
-/* The path that an object is written to when its own is none, owned; else NULL. */
+/* The path that an object is written to when its own will not do, owned; else NULL. No two objects get the same one. */
 char *place_object_path(const char *path);
 
 /* An object as the file that it becomes (released by the caller): of whoever restores it, with its metadata as

@@ -3,10 +3,12 @@
  *
  * BUCKET/KEY becomes a path. A key that is no path is written in an escaped form that can be read back: "%XX" stands
  * for a byte ('/' that begins or ends a key or follows another one, a '.' that begins a component, '%' itself), and "%"
- * at the end of a component says that the next one continues it.
+ * at the end of a component says that the next one continues it. A key that reads as such a form is escaped too, or two
+ * keys would become one file.
  */
 
 #include "place_internal.h"
+#include <ctype.h>
 #include <muniment/util/memory.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +18,15 @@ enum { COMPONENT_MAX = 255, COMPONENT_CUT = 250 };
 
 static const char META_PREFIX[] = "s3.";
 
-static bool is_path(const char *path) {
-    if (!entry_path_is_valid(ENTRY_FILE, path))
+static bool reads_as_escaped(const char *path) {
+    for (const char *at = strchr(path, '%'); at; at = strchr(at + 1, '%'))
+        if (at[1] == '/' || (isxdigit((unsigned char)at[1]) && isxdigit((unsigned char)at[2])))
+            return true;
+    return false;
+}
+
+static bool stands_for_itself(const char *path) {
+    if (!entry_path_is_valid(ENTRY_FILE, path) || reads_as_escaped(path))
         return false;
     for (const char *at = path; *at != '\0';) {
         const size_t length = strcspn(at, "/");
@@ -31,7 +40,7 @@ static bool is_path(const char *path) {
 char *place_object_path(const char *path) {
     struct buffer out = { 0 };
     size_t component = 0; /* bytes of it so far */
-    if (is_path(path))
+    if (stands_for_itself(path))
         return NULL;
     for (const char *at = path; *at != '\0'; at++) {
         if (component >= COMPONENT_CUT && *at != '/') {

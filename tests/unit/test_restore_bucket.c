@@ -305,7 +305,7 @@ static void objects_become_files_with_what_names_them(void **state) {
     assert_file(fixture, "a", "a");
     assert_file(fixture, "c/d", "d");
     assert_file(fixture, "a+b", "a+b");
-    assert_file(fixture, "a%2Fb", "a%2Fb");
+    assert_file(fixture, "a%252Fb", "a%2Fb");
     assert_file(fixture, "double/%2Fslash", "double//slash");
     assert_file(fixture, "%2E/dot", "./dot");
     assert_file(fixture, "up/%2E./down", "up/../down");

@@ -11,9 +11,9 @@
  * nodes without root) is left out and told to the log; content never is.
  *
  * An object of a bucket becomes a file of mode 0600 at BUCKET/KEY, its metadata user.s3.* attributes. A key that is no
- * path ("a//b", "./a", "a/", components of more than 255 bytes) is written in an escaped form, which the log tells:
- * "%XX" for a byte, and '%' at the end of a component that the next one continues. One whose path is too long for this
- * system is ERR_INVALID.
+ * path ("a//b", "./a", "a/", components of more than 255 bytes), or that reads as escaped ("a%2Fb"), is written in an
+ * escaped form, which the log tells: "%XX" for a byte, and '%' at the end of a component that the next one continues.
+ * All others, of whatever bytes, stand for themselves. One whose path is too long for this system is ERR_INVALID.
  */
 #ifndef MUNIMENT_SOURCE_PLACE_H
 #define MUNIMENT_SOURCE_PLACE_H
