@@ -66,7 +66,7 @@ rgw_configure() {
 	rgw data = $folder/rgw
 	[client.rgw]
 	ms mon client mode = crc
-	rgw frontends = beast endpoint=127.0.0.1:$gateway
+	rgw frontends = beast endpoint=127.0.0.1:$gateway tcp_nodelay=1
 	rgw lc debug interval = 0
 	rgw gc obj min wait = 30
 	rgw gc processor period = 15
