@@ -25,6 +25,7 @@ enum { REPORT_SCHEMA = 1 };
 struct report_place {
     const char *name;    /* "repository", or the mirror's */
     const char *address; /* of the store, services spelled out */
+    const char *region;  /* of its service, or NULL */
     struct store *store; /* NULL: it could not be opened, and `why` says so */
     const char *why;     /* or NULL */
     enum s3_lock_mode lock;

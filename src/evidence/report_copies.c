@@ -1,0 +1,205 @@
+#include "report_internal.h"
+#include "report_needs_internal.h"
+#include <muniment/util/hex.h>
+#include <muniment/util/memory.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What snapshots need, by one index: the repository's, or, for what only a mirror has, that mirror's. */
+struct follower {
+    struct reporting *reporting;
+    size_t at; /* the place that the index is of */
+    struct index *index;
+    struct needs *needs;
+    bool **has;         /* by place and number of the pack: it is there, whole */
+    uint32_t **missing; /* by place and number: snapshots that are there and miss it there */
+    struct need need;
+};
+
+static int open_follower(struct follower *follower, struct reporting *reporting, size_t at, struct err *err) {
+    *follower = (struct follower){ .reporting = reporting, .at = at, .index = index_new() };
+    if (index_load(follower->index, &reporting->places[at].repo, err) < 0)
+        return -1;
+    size_t packs = index_pack_count(follower->index), places = reporting->request->place_count;
+    follower->needs = needs_new(follower->index);
+    follower->has = mem_array(places, sizeof *follower->has);
+    follower->missing = mem_array(places, sizeof *follower->missing);
+    for (size_t p = 0; p < places; p++) {
+        follower->has[p] = mem_array(packs + 1, sizeof **follower->has);
+        follower->missing[p] = mem_array(packs + 1, sizeof **follower->missing);
+        for (size_t i = 0; i < packs; i++) {
+            const struct pack_table *table = index_pack(follower->index, i);
+            const struct placed *placed = place_find_pack(&reporting->places[p], table->pack);
+            follower->has[p][i] = placed && !placed->hidden && placed->size == table->size;
+        }
+    }
+    return 0;
+}
+
+static void close_follower(struct follower *follower) {
+    for (size_t p = 0; follower->has && p < follower->reporting->request->place_count; p++) {
+        free(follower->has[p]);
+        free(follower->missing[p]);
+    }
+    free(follower->has);
+    free(follower->missing);
+    free(follower->need.packs);
+    needs_free(follower->needs);
+    index_free(follower->index);
+}
+
+/* --- one snapshot ---------------------------------------------------------------------------------------------------
+ */
+
+/* Where it stands in each place, but for what it needs there. */
+static void place_snapshot(struct reporting *reporting, struct report_snapshot *snapshot) {
+    char object[REPO_NAME_MAX];
+    snprintf(object, sizeof object, "snapshots/%s", snapshot->name);
+    for (size_t p = 0; p < reporting->request->place_count; p++) {
+        struct report_copy *copy = &snapshot->copies[p];
+        const struct placed *placed = place_find(&reporting->places[p], object);
+        copy->state = !reporting->places[p].reached ? COPY_UNKNOWN
+                      : !placed                     ? COPY_ABSENT
+                      : placed->hidden              ? COPY_HIDDEN
+                                                    : COPY_UNKNOWN;
+        if (!placed)
+            continue;
+        copy->stored = placed->modified;
+        copy->versions = placed->versions;
+    }
+}
+
+static bool stands_in(const struct reporting *reporting, const struct report_snapshot *snapshot, size_t p) {
+    return reporting->places[p].reached && snapshot->copies[p].state == COPY_UNKNOWN;
+}
+
+/* The reference streams are read wherever they are whole: what the repository lost a mirror may have. */
+static int follow(struct follower *follower, const struct report_snapshot *snapshot, struct err *err) {
+    struct reporting *reporting = follower->reporting;
+    struct err first = { 0 };
+    for (size_t p = 0; p < reporting->request->place_count; p++) {
+        if (!reporting->places[p].reached)
+            continue;
+        err_clear(err);
+        if (needs_of(follower->needs, &reporting->places[p].repo, &snapshot->head, &follower->need, err) == 0)
+            return 0;
+        if (err->code == ERR_INTERRUPTED)
+            return -1;
+        if (first.code == ERR_NONE)
+            first = *err;
+    }
+    *err = first;
+    return -1;
+}
+
+static void judge_copy(struct follower *follower, struct report_snapshot *snapshot, size_t p) {
+    struct report_copy *copy = &snapshot->copies[p];
+    const uint32_t *packs;
+    uint32_t count;
+    copy->packs = follower->need.count;
+    for (size_t i = 0; i < follower->need.count; i++) {
+        uint32_t pack = follower->need.packs[i];
+        if (follower->has[p][pack])
+            continue;
+        copy->missing_packs++;
+        follower->missing[p][pack]++;
+    }
+    for (size_t at = 0; needs_choice(follower->needs, at, &packs, &count); at++) {
+        bool met = false;
+        for (uint32_t i = 0; i < count; i++)
+            met = met || follower->has[p][packs[i]];
+        copy->packs++;
+        copy->missing_packs += !met;
+        for (uint32_t i = 0; i < count && !met; i++)
+            follower->missing[p][packs[i]]++;
+    }
+    copy->state = copy->missing_packs > 0 || follower->need.unknown ? COPY_INCOMPLETE : COPY_WHOLE;
+}
+
+static int follow_snapshot(struct follower *follower, struct report_snapshot *snapshot, struct err *err) {
+    struct reporting *reporting = follower->reporting;
+    bool followed = follow(follower, snapshot, err) == 0;
+    if (!followed && err->code == ERR_INTERRUPTED)
+        return -1;
+    if (!followed || follower->need.unknown) {
+        char object[REPO_NAME_MAX];
+        snprintf(object, sizeof object, "snapshots/%s", snapshot->name);
+        report_find(reporting, FINDING_MISSING, reporting->places[follower->at].asked->name, object, "%s",
+                    followed ? "it needs chunks that no pack of the index holds" : err->message);
+    }
+    for (size_t p = 0; p < reporting->request->place_count; p++)
+        if (stands_in(reporting, snapshot, p)) {
+            if (followed)
+                judge_copy(follower, snapshot, p);
+            else
+                snapshot->copies[p].state = COPY_INCOMPLETE;
+        }
+    err_clear(err);
+    return 0;
+}
+
+/* --- what is missing ------------------------------------------------------------------------------------------------
+ */
+
+static void tell_missing(const struct follower *follower) {
+    struct reporting *reporting = follower->reporting;
+    for (size_t p = 0; p < reporting->request->place_count; p++)
+        for (size_t i = 0; i < index_pack_count(follower->index); i++) {
+            const struct pack_table *table = index_pack(follower->index, i);
+            const struct listed_place *place = &reporting->places[p];
+            const struct placed *placed = place_find_pack(place, table->pack);
+            char name[REPO_NAME_MAX];
+            uint32_t missing = follower->missing[p][i];
+            if (missing == 0)
+                continue;
+            repo_pack_name(&place->repo, name, table->pack);
+            report_find(reporting, placed && !placed->hidden ? FINDING_TAMPERED : FINDING_MISSING, place->asked->name,
+                        name + strlen(place->repo.keys->set_name) + 1,
+                        "%s, and %u snapshot%s that the place has need%s it",
+                        !placed          ? "it is not there"
+                        : placed->hidden ? "it is hidden"
+                                         : "it has not the size that it was written with",
+                        missing, missing == 1 ? "" : "s", missing == 1 ? "s" : "");
+        }
+}
+
+/* Snapshots that only this mirror has are followed by its own index. */
+static int follow_place(struct reporting *reporting, size_t at, struct err *err) {
+    struct follower follower = { 0 };
+    bool opened = false;
+    int result = 0;
+    for (size_t i = 0; i < reporting->report->snapshot_count && result == 0; i++) {
+        struct report_snapshot *snapshot = &reporting->report->snapshots[i];
+        if (!snapshot->head_known || (at == 0) != snapshot->exists || !stands_in(reporting, snapshot, at))
+            continue;
+        if (!opened && open_follower(&follower, reporting, at, err) < 0) {
+            close_follower(&follower);
+            if (err->code == ERR_INTERRUPTED)
+                return -1;
+            report_find(reporting, err->code == ERR_CORRUPT ? FINDING_TAMPERED : FINDING_UNKNOWN,
+                        reporting->places[at].asked->name, "index", "%s", err->message);
+            err_clear(err);
+            return 0;
+        }
+        opened = true;
+        result = follow_snapshot(&follower, snapshot, err);
+    }
+    if (result == 0 && opened)
+        tell_missing(&follower);
+    if (opened && at == 0) {
+        reporting->index = follower.index;
+        follower.index = NULL;
+    }
+    close_follower(&follower);
+    return result;
+}
+
+int report_copies(struct reporting *reporting, struct err *err) {
+    for (size_t i = 0; i < reporting->report->snapshot_count; i++)
+        place_snapshot(reporting, &reporting->report->snapshots[i]);
+    for (size_t p = 0; p < reporting->request->place_count; p++)
+        if (reporting->places[p].reached && follow_place(reporting, p, err) < 0)
+            return -1;
+    return 0;
+}
