@@ -43,6 +43,27 @@ struct policy {
     char timezone[64];
 };
 
+/*
+ * A policy as text, for what remembers it: names and values as in the journal's `policy` events, in the order daily,
+ * weekly, monthly, yearly, max_age, purge_within, interval, strict, timezone. Numbers in decimal digits, spans in
+ * seconds, strict "true" or "false". Settings that mean the same are written the same: interval 0 as 86400, timezone ""
+ * as UTC.
+ */
+enum { POLICY_FIELDS = 9, POLICY_VALUE = 64, POLICY_ID = 17 };
+struct policy_text {
+    const char *names[POLICY_FIELDS];
+    char values[POLICY_FIELDS][POLICY_VALUE];
+};
+void policy_format(const struct policy *policy, struct policy_text *text);
+
+/* Reads it back from `fields`: name, value, name, value, ..., NULL, in any order, other names left alone. ERR_CORRUPT
+ * when one is missing or no such value. */
+int policy_parse(struct policy *policy, const char *const *fields, struct err *err) MUST_CHECK;
+
+/* Equal for equal policies: the first 8 bytes, in hex, of the SHA-256 of the lines "<name> <value>\n" of the text
+ * above, in its order. Returns id. */
+char *policy_id(const struct policy *policy, char id[POLICY_ID]);
+
 struct plan_snapshot {
     int64_t started;
     int64_t deadline; /* as in its head; 0: none at birth */
