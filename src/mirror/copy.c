@@ -22,6 +22,11 @@ struct transfer transfer_of(const char *name, uint64_t size, enum folder_kind ki
     return transfer;
 }
 
+/* Of a folder the system says so, with an errno; a service that is away has none. */
+bool fails_alone(const struct err *err) {
+    return err->code == ERR_NOT_FOUND || err->code == ERR_CORRUPT || err->sys != 0;
+}
+
 void job_fail(struct mirror_job *job, const struct err *why) {
     pthread_mutex_lock(&job->lock);
     if (job->failures++ == 0)
@@ -94,7 +99,7 @@ int copy_object(struct mirror_job *job, const struct transfer *transfer, enum co
     int status = -1;
     bool unread;
     if (stream_object(job, upload, hash, name, size, &unread, err) < 0) {
-        if (unread && err->code != ERR_INTERRUPTED) {
+        if (unread && fails_alone(err)) {
             *copied = err->code == ERR_NOT_FOUND ? COPY_VANISHED : COPY_FAILED;
             if (*copied == COPY_FAILED)
                 job_fail(job, err);
@@ -218,6 +223,10 @@ static int copy_key(struct mirror_job *job, const struct store_listed *here, con
     int status = -1;
     struct err why = { 0 };
     if (store_get(job->repo->store, here->name, KEY_OBJECT_MAX, &mine, &why) < 0) {
+        if (!fails_alone(&why)) {
+            *err = why;
+            goto out;
+        }
         if (why.code != ERR_NOT_FOUND)
             job_fail(job, &why);
         status = 0;
@@ -229,8 +238,12 @@ static int copy_key(struct mirror_job *job, const struct store_listed *here, con
             count_upload(job, mine.length);
         goto out;
     }
-    if (store_get(job->there.store, here->name, KEY_OBJECT_MAX, &theirs, &why) < 0 || theirs.length != mine.length ||
-        memcmp(theirs.data, mine.data, mine.length) != 0) {
+    const bool read = store_get(job->there.store, here->name, KEY_OBJECT_MAX, &theirs, &why) == 0;
+    if (!read && !fails_alone(&why)) {
+        *err = why;
+        goto out;
+    }
+    if (!read || theirs.length != mine.length || memcmp(theirs.data, mine.data, mine.length) != 0) {
         err_set(&why, ERR_DIVERGED, "'%s' differs between the repository and the mirror", here->name);
         err_hint(&why, "find out which of the two opens (muniment key open), and remove the other");
         count_damaged(job);

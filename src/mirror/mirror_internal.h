@@ -132,6 +132,10 @@ int copy_folder(struct mirror_job *job, enum folder_kind kind, struct err *err) 
 int copy_transfer(void *context, void *item, struct err *err) MUST_CHECK;
 struct transfer transfer_of(const char *name, uint64_t size, enum folder_kind kind);
 
+/* True when a read failed for this object alone: it is gone, damaged, or on a bad sector. False when its store is out
+ * of reach, or lets nobody read: then nothing is known of the object, and the next one would fare no better. */
+bool fails_alone(const struct err *err);
+
 /* Remembers that something failed without ending the run. Takes the error's content. */
 void job_fail(struct mirror_job *job, const struct err *why);
 void count_damaged(struct mirror_job *job);

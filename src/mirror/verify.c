@@ -36,11 +36,15 @@ int verify_object(struct mirror_job *job, const char *name, uint64_t size, bool 
         status = interrupt_check(err);
         if (status < 0)
             break;
-        if (store_get_range(job->there.store, name, offset, piece, length, err) < 0) {
+        status = store_get_range(job->there.store, name, offset, piece, length, err);
+        if (status < 0 && !fails_alone(err))
+            break;
+        if (status < 0) {
             /* Cut, gone, or on a bad sector: all the same to a mirror. */
             log_warning(job->repo->log, "mirror '%s': %s", job->options->name, err->message);
             err_clear(err);
             whole = false;
+            status = 0;
             break;
         }
         sha256_update(hash, piece, length);
@@ -60,9 +64,13 @@ static int mend(struct mirror_job *job, const struct transfer *transfer, struct 
     int64_t modified;
     struct err why = { 0 };
     struct transfer again = *transfer;
-    if (store_stat(job->repo->store, name, &again.size, &modified, &why) == 0 &&
-        copy_object(job, &again, &copied, err) < 0)
-        return -1;
+    if (store_stat(job->repo->store, name, &again.size, &modified, &why) == 0) {
+        if (copy_object(job, &again, &copied, err) < 0)
+            return -1;
+    } else if (!fails_alone(&why)) {
+        *err = why;
+        return err_wrap(err, "mend '%s'", name);
+    }
     if (copied == COPY_DONE) {
         log_info(job->repo->log, "mirror '%s': '%s' was sent again", job->options->name, name);
         return 0;

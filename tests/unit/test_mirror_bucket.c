@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "../lib/fault_proxy.h"
 #include "../lib/mirror_world.h"
 #include "../lib/scratch.h"
 #include "../lib/scratch_bucket.h"
@@ -227,6 +228,36 @@ static void what_somebody_overwrote_is_found_at_once(void **state) {
     struct mirror_result result = mirror_world_sync(&there.world, true);
     assert_int_equal(result.damaged, 1);
     mirror_world_expect_clean(&there.world);
+    close_world(&there);
+}
+
+/* Else the whole mirror would be taken for damaged, and sent again. */
+static void a_mirror_that_lets_nobody_read_is_not_called_damaged(void **state) {
+    (void)state;
+    struct err err = { 0 };
+    struct bucket_world there;
+    struct mirror_result result;
+    if (!open_world(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
+        skip();
+    three_nights(&there);
+    mirror_world_sync(&there.world, true);
+    const size_t before = look(&there).versions;
+
+    struct fault_proxy *proxy = fault_proxy_start();
+    struct scratch_bucket *through = scratch_bucket_make(there.bucket->name, "p", fault_proxy_endpoint(proxy));
+    struct bucket_world seen = { .bucket = through };
+    store_close(there.world.mirror);
+    there.world.mirror = open_address(&seen, through->address, S3_LOCK_NONE);
+    fault_proxy_set(proxy, "status code=403 error=AccessDenied kind=get key=packs");
+    assert_failure(mirror_world_run(&there.world, true, 100, &result, &err), ERR_DENIED, &err);
+    assert_int_equal(result.damaged, 0);
+    assert_int_equal(look(&there).versions - before, 0);
+
+    fault_proxy_set(proxy, "");
+    assert_success(mirror_world_run(&there.world, true, 100, &result, &err), &err);
+    assert_int_equal(result.damaged, 0);
+    fault_proxy_stop(proxy);
+    scratch_bucket_free(through);
     close_world(&there);
 }
 
@@ -488,6 +519,7 @@ int main(void) {
         cmocka_unit_test(nothing_of_what_went_is_left_among_the_versions),
         cmocka_unit_test(what_somebody_hid_is_told_and_sent_again),
         cmocka_unit_test(what_somebody_overwrote_is_found_at_once),
+        cmocka_unit_test(a_mirror_that_lets_nobody_read_is_not_called_damaged),
         cmocka_unit_test(a_key_that_may_not_delete_hides_and_says_so_once),
         cmocka_unit_test(packs_are_locked_for_those_who_need_them_and_no_longer),
         cmocka_unit_test(what_a_lock_refuses_is_told_and_not_tried_again_before_its_date),
