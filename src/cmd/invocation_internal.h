@@ -91,8 +91,8 @@ int step_capture(struct invocation *invocation, struct opened_set *set, int64_t 
                  struct err *err) MUST_CHECK;
 int step_check(struct invocation *invocation, struct opened_set *set, unsigned read_percent,
                struct check_result *result, struct err *err) MUST_CHECK;
-int step_mirror(struct invocation *invocation, struct opened_set *set, const struct mirror_settings *mirror, bool force,
-                struct mirror_result *result, struct err *err) MUST_CHECK;
+int step_mirror(struct opened_set *set, const struct mirror_settings *mirror, bool force, struct mirror_result *result,
+                struct err *err) MUST_CHECK;
 
 /* A finding of a check, as check_options.finding; the context is the invocation. */
 void report_finding(void *context, const char *text);

@@ -35,7 +35,7 @@ static int mirror_one_set(struct invocation *invocation, const struct set_settin
         if (name != NULL && strcmp(name, mirror->name) != 0)
             continue;
         (*matched)++;
-        if (step_mirror(invocation, &set, mirror, true, &result, &trouble) == 0)
+        if (step_mirror(&set, mirror, true, &result, &trouble) == 0)
             report(invocation, &set, mirror, &result);
         else
             invocation_fail(invocation, settings->name, &trouble);

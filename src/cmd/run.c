@@ -95,7 +95,7 @@ static void run_mirror(struct night *night, const struct mirror_settings *mirror
     struct mirror_result result = { 0 };
     struct err err = { 0 };
     step_begin(night);
-    if (step_mirror(night->invocation, &night->set, mirror, false, &result, &err) != 0) {
+    if (step_mirror(&night->set, mirror, false, &result, &err) != 0) {
         step_failed(night, "mirror", &err);
         return;
     }

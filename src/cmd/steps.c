@@ -47,9 +47,8 @@ int step_check(struct invocation *invocation, struct opened_set *set, unsigned r
     return checked;
 }
 
-int step_mirror(struct invocation *invocation, struct opened_set *set, const struct mirror_settings *mirror, bool force,
-                struct mirror_result *result, struct err *err) {
-    (void)invocation;
+int step_mirror(struct opened_set *set, const struct mirror_settings *mirror, bool force, struct mirror_result *result,
+                struct err *err) {
     return mirror_set(set, mirror, clock_now(), force, mirror->verify_percent, result, err);
 }
 

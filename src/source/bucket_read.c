@@ -23,9 +23,8 @@ struct reading {
     struct bucket_item *window[WINDOW]; /* a ring, in listing order */
     size_t first, count;
     struct buffer data;
-    bool listed;  /* to its end */
-    bool fatal;   /* err is the sink's, or an interrupt */
-    bool severed; /* the service is out of reach: nothing more is tried */
+    bool listed; /* to its end */
+    bool fatal;  /* err is the sink's, or an interrupt */
 };
 
 static int fatal(struct reading *reading) {
@@ -143,7 +142,6 @@ static int give_up_object(struct reading *reading, const struct bucket_listed *l
     if (err->code == ERR_INTERRUPTED) {
         result = fatal(reading);
     } else if (err->code == ERR_SYSTEM) {
-        reading->severed = true;
         result = -1;
     } else if (err->code == ERR_NOT_FOUND) {
         log_info(reading->log, "'%s' was removed while the bucket was read", path);
@@ -279,7 +277,7 @@ static int empty_window(struct reading *reading, struct err *err) {
 /* What was listed before the listing failed is still captured. */
 static int read_all(struct reading *reading, struct err *err) {
     struct err listing_err = { 0 };
-    while (!reading->fatal && !reading->severed) {
+    while (!reading->fatal) {
         if (listing_err.code == ERR_NONE && fill_window(reading, &listing_err) < 0 && reading->fatal) {
             *err = listing_err;
             return -1;
