@@ -70,16 +70,25 @@ static void tell_number(struct source_sink *sink, const char *name, uint64_t val
     sink->fact(sink->context, name, number);
 }
 
-/* Endpoints as hosts: a URL could hold more than is anybody's business. */
+/* Without the scheme. The caller frees it. */
+static char *host_of(const struct s3_place *root) {
+    const char *endpoint = root->service.endpoint, *scheme_end = strstr(endpoint, "://");
+    const char *host = scheme_end ? scheme_end + 3 : endpoint;
+    return mem_format("%.*s", (int)strcspn(host, "/"), host);
+}
+
+/* Endpoints as hosts, each once: a URL could hold more than is anybody's business. */
 static void tell_endpoints(struct source_sink *sink, const struct bucket_roots *roots) {
     struct buffer hosts = { 0 };
     for (size_t i = 0; i < roots->count; i++) {
-        const char *endpoint = roots->items[i].service.endpoint;
-        const char *host = strstr(endpoint, "://");
-        host = host ? host + 3 : endpoint;
-        const int length = (int)strcspn(host, "/");
-        char *name = mem_format("%.*s", length, host);
-        if (!strstr(buffer_text(&hosts), name))
+        char *name = host_of(&roots->items[i]);
+        bool known = false;
+        for (size_t j = 0; j < i && !known; j++) {
+            char *earlier = host_of(&roots->items[j]);
+            known = strcmp(earlier, name) == 0;
+            free(earlier);
+        }
+        if (!known)
             buffer_printf(&hosts, "%s%s", hosts.length > 0 ? ", " : "", name);
         free(name);
     }
