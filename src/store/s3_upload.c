@@ -91,18 +91,21 @@ static int open_spool(struct err *err) {
     return err_hint(err, "TMPDIR names another folder");
 }
 
-static int spool(struct upload *upload, const void *data, size_t length, struct err *err) {
-    if (upload->file < 0) {
-        upload->file = open_spool(err);
-        if (upload->file < 0 ||
-            file_write_all(upload->file, upload->memory, (size_t)upload->length, "a temporary file", err) < 0)
-            return -1;
-        unmap(upload);
-    }
+static int write_spool(const struct upload *upload, const void *data, size_t length, struct err *err) {
     if (file_write_all(upload->file, data, length, "a temporary file", err) == 0)
         return 0;
     return err_hint(err, "objects of more than %d MiB pass through $TMPDIR or /var/tmp: make room there",
                     S3_PUT_BEST >> 20);
+}
+
+static int spool(struct upload *upload, const void *data, size_t length, struct err *err) {
+    if (upload->file < 0) {
+        upload->file = open_spool(err);
+        if (upload->file < 0 || write_spool(upload, upload->memory, (size_t)upload->length, err) < 0)
+            return -1;
+        unmap(upload);
+    }
+    return write_spool(upload, data, length, err);
 }
 
 int s3_store_upload_write(struct store_upload *base, const void *data, size_t length, struct err *err) {
