@@ -58,14 +58,11 @@ bool s3_store_has_no_versions(const struct s3_store *store, struct err *err) {
 int s3_store_read(struct s3_store *store, const char *name, const char *version, size_t max, struct buffer *out,
                   struct err *err) {
     const struct s3_get what = { .version = version, .length = UINT64_MAX, .max = max };
-    const size_t before = out->length;
     char *key = s3_store_key(store, name);
 
     int status = s3_get(store->s3, store->place.bucket, key, &what, out, NULL, err);
-    if (status < 0) {
-        out->length = before;
+    if (status < 0)
         s3_store_wrap(store, "read", name, err);
-    }
     free(key);
     return status;
 }
@@ -149,6 +146,16 @@ static int list_object(void *context, const struct s3_listed *listed, struct err
     return -1;
 }
 
+/* The end of a listing that failed: with what its callback said, if it was that, else with what was tried. */
+static int fail_listing(const struct s3_store *store, const char *what, const char *prefix, const struct err *stopped,
+                        struct err *why, struct err *err) {
+    if (stopped->code == ERR_NONE)
+        s3_store_wrap(store, what, prefix, why);
+    if (err != NULL)
+        *err = stopped->code == ERR_NONE ? *why : *stopped;
+    return -1;
+}
+
 static int list(struct store *base, const char *prefix, store_each *each, void *context, struct err *err) {
     struct s3_store *store = (struct s3_store *)base;
     struct listing listing = { .store = store, .each = each, .context = context };
@@ -157,15 +164,7 @@ static int list(struct store *base, const char *prefix, store_each *each, void *
 
     int status = s3_list(store->s3, store->place.bucket, folder, NULL, list_object, &listing, &inner);
     free(folder);
-    if (status == 0)
-        return 0;
-    if (listing.stopped.code != ERR_NONE)
-        inner = listing.stopped;
-    else
-        s3_store_wrap(store, "list", prefix, &inner);
-    if (err != NULL)
-        *err = inner;
-    return -1;
+    return status == 0 ? 0 : fail_listing(store, "list", prefix, &listing.stopped, &inner, err);
 }
 
 /* The versions of one name come one after the other, the newest first. */
@@ -230,15 +229,7 @@ static int list_kept(struct store *base, const char *prefix, store_each_kept *ea
         status = hand_on(&listing, &inner);
     else if (listing.stopped.code == ERR_NONE && listing.name[0] == '\0' && s3_store_has_no_versions(store, &inner))
         return list(base, prefix, keep_object, &listing, err);
-    if (status == 0)
-        return 0;
-    if (listing.stopped.code != ERR_NONE)
-        inner = listing.stopped;
-    else
-        s3_store_wrap(store, "list the versions below", prefix, &inner);
-    if (err != NULL)
-        *err = inner;
-    return -1;
+    return status == 0 ? 0 : fail_listing(store, "list the versions below", prefix, &listing.stopped, &inner, err);
 }
 
 /*
