@@ -2,15 +2,11 @@
 # SIGKILL at random moments of snapshot, rotate --apply (which purges) and mirror. After each, with nobody unlocking
 # anything: the next run succeeds, check --read-data finds nothing in the repository or in the mirror, and every snapshot
 # that was committed comes back bit for bit.
-#
-# CRASH_SEED repeats a choice of kinds and contents (the moments differ from machine to machine); CRASH_KILLS is how many.
+# See tests/lib/crash.sh for CRASH_SEED and CRASH_KILLS.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/scratch.sh"
-
-kills=${CRASH_KILLS:-$(scaled 210)}
-seed=${CRASH_SEED:-$((SRANDOM % 1000000))}
-RANDOM=$seed
-note "seed $seed, $kills kills"
+. "$(dirname "$0")/../lib/crash.sh"
+crash_begin 210 80000
 
 daily=3
 tree=$SCRATCH/tree
@@ -27,7 +23,7 @@ eager=$CONFIG
 
 # --- content that changes from day to day ------------------------------------------------------------------------------
 
-awk -v seed="$seed" 'BEGIN { srand(seed); for (i = 0; i < 600000; i++) printf "%08x", rand() * 4294967295 }' \
+awk -v seed="$CRASH_SEED" 'BEGIN { srand(seed); for (i = 0; i < 600000; i++) printf "%08x", rand() * 4294967295 }' \
     >"$SCRATCH/pool"
 pool_size=$(stat -c %s "$SCRATCH/pool")
 piece() { # BYTES: a random piece of the pool
@@ -69,7 +65,6 @@ forget_content() {
 declare -A content_of=()     # head -> a copy of what it must hold
 declare -A present=()        # the heads that are in the repository
 declare -A first_of_day=()   # the snapshot that stands for a day
-trouble=''
 
 heads_in() { # STORE: names of its heads, oldest first
     find "$1" -path '*/snapshots/*' -type f ! -name '.*' -printf '%f\n' 2>/dev/null | LC_ALL=C sort
@@ -122,50 +117,8 @@ restore_all() { # STORE NAME
 restore_some_of_mirror() {
     local heads
     mapfile -t heads < <(heads_in "$SCRATCH/mirror")
-    [ $((done_kills % 5)) = 0 ] || heads=("${heads[0]-none}" "${heads[-1]-none}")
+    [ $((CRASHES % 5)) = 0 ] || heads=("${heads[0]-none}" "${heads[-1]-none}")
     restore_from "$SCRATCH/mirror" mirror "${heads[@]}"
-}
-
-# --- commands and how long they take -----------------------------------------------------------------------------------
-
-declare -A typical=([snapshot]=100000 [rotate]=60000 [mirror]=60000) # microseconds
-day=$(date -u -d 2026-01-01T02:00:00Z +%s)
-arguments_of() { # KIND
-    case $1 in
-    snapshot) echo "snapshot app --time $(date -u -d "@$day" +%FT%TZ)" ;;
-    rotate) echo "rotate app --apply --as-of $(date -u -d "@$((day + 1800))" +%FT%TZ)" ;;
-    mirror) echo "mirror app" ;;
-    esac
-}
-
-succeed() { # KIND
-    local started=${EPOCHREALTIME/[.,]/} took
-    # shellcheck disable=SC2046 # words
-    if ! muniment $(arguments_of "$1"); then
-        trouble="$1 ended with $STATUS"
-        return 1
-    fi
-    took=$((${EPOCHREALTIME/[.,]/} - started))
-    typical[$1]=$(((typical[$1] * 3 + took) / 4))
-    look_at_heads "$1"
-}
-
-# Starts a command and kills it. True when it died of that.
-kill_during() { # KIND
-    local delay pid
-    delay=$(((RANDOM * 32768 + RANDOM) % typical[$1]))
-    # shellcheck disable=SC2046 # words
-    "$MUNIMENT" -c "$CONFIG" $(arguments_of "$1") >"$SCRATCH/out" 2>"$SCRATCH/err" </dev/null &
-    pid=$!
-    sleep "$(printf '%d.%06d' $((delay / 1000000)) $((delay % 1000000)))"
-    kill -KILL "$pid" 2>/dev/null
-    { wait "$pid"; } 2>/dev/null
-    STATUS=$?
-    moment="$1 after $((delay / 1000)) ms"
-    look_at_heads "$1"
-    [ "$STATUS" = 137 ] && return 0
-    [ "$STATUS" = 0 ] || trouble="$1 ended with $STATUS before it was killed"
-    return 1
 }
 
 check_both() { # OPTIONS...
@@ -181,7 +134,6 @@ check_both() { # OPTIONS...
 mkdir -p "$tree"
 : >"$stream"
 for ((i = 0; i < 30; i++)); do write_some_file; done
-done_kills=0
 
 # A repository of its own for some kills at a time: what every night adds to the journal is read by all that follow, and
 # the rounds would grow longer and longer.
@@ -194,60 +146,36 @@ new_repository() {
     change_content
     keep_content
     expect 0 'a repository is made' init app
-    for kind in snapshot rotate mirror; do succeed $kind || break; done
+    crash_first_night
     [ -n "$trouble" ] || check_both --read-data
     is '' "$trouble" 'a first night goes well'
-    started_at=$done_kills
+    started_at=$CRASHES
 }
 new_repository
 
-declare -A killed=([snapshot]=0 [rotate]=0 [mirror]=0)
-for ((round = 0; done_kills < kills && round < 3 * kills; round++)); do
-    [ -z "$trouble" ] || break
-    [ $((done_kills - started_at)) -lt $kills_each ] || new_repository
-    day=$((day + 86400))
+before_round() {
+    [ $((CRASHES - started_at)) -lt $kills_each ] || new_repository
     change_content
     keep_content
     forget_content
     CONFIG=$eager
     [ $((RANDOM % 3)) != 0 ] || CONFIG=$SCRATCH/conf.lazy
-
-    # One of the night's commands is killed, and the repository must be whole at once.
-    kinds=(snapshot rotate mirror)
-    victim=${kinds[RANDOM % 3]}
-    for kind in "${kinds[@]}"; do
-        if [ "$kind" = "$victim" ]; then
-            died=no
-            kill_during "$kind" && died=yes
-            [ -n "$trouble" ] || muniment check app || trouble="check right after the kill ended with $STATUS"
-            # Which snapshots a mirror holds is in its journal once a run has ended; what it holds is whole at once.
-            [ -n "$trouble" ] || [ "$kind" != mirror ] || restore_some_of_mirror
-            day=$((day + 60)) # a second snapshot of the same day
-        fi
-        [ -n "$trouble" ] || succeed "$kind"
-        [ -z "$trouble" ] || break
-    done
-    [ "$died" = yes ] || [ -n "$trouble" ] || continue
-
-    [ -n "$trouble" ] || check_both --read-data
+}
+# The repository is whole at once. Which snapshots a mirror holds is in its journal once a run has ended; what it holds
+# is whole at once, too.
+after_kill() { # KIND
+    muniment check app || trouble="check right after the kill ended with $STATUS"
+    [ -n "$trouble" ] || [ "$1" != mirror ] || restore_some_of_mirror
+}
+after_night() {
+    check_both --read-data
     [ -n "$trouble" ] || restore_all "$SCRATCH/store" repository
     [ -n "$trouble" ] || restore_some_of_mirror
     [ -n "$trouble" ] || [ "$(heads_in "$SCRATCH/store")" = "$(heads_in "$SCRATCH/mirror")" ] ||
         trouble='repository and mirror do not hold the same snapshots'
-    done_kills=$((done_kills + 1))
-    killed[$victim]=$((killed[$victim] + 1))
-    if [ -z "$trouble" ]; then
-        pass "kill $done_kills, $moment: nothing is lost of ${#present[@]} snapshots"
-    else
-        fail "kill $done_kills, $moment: $trouble"
-        note "seed $seed, round $round"
-        note_file "$SCRATCH/out" 10
-        note_file "$SCRATCH/err"
-    fi
-done
-
-[ -z "$trouble" ] || [ "$done_kills" -gt 0 ] || note "$trouble"
-is "$kills" "$done_kills" "as many kills as asked for: ${killed[snapshot]} of snapshot, ${killed[rotate]} of rotate, ${killed[mirror]} of mirror"
+    verdict="nothing is lost of ${#present[@]} snapshots"
+}
+crash_rounds
 holds 'rotation went on all the time' test "$(heads_in "$SCRATCH/store" | wc -l)" -le 9
 holds 'and on the mirror too' test "$(heads_in "$SCRATCH/mirror" | wc -l)" -le 9
 finish
