@@ -90,12 +90,31 @@ void mirror_world_capture(struct mirror_world *world, int night) {
 }
 
 /* Expires the night's snapshot, and destroys at once what only it needed. */
-void mirror_world_expire(struct mirror_world *world, int night) {
-    struct err err = { 0 };
+void mirror_world_capture_three(struct mirror_world *world) {
+    for (int night = 0; night < 3; night++)
+        mirror_world_capture(world, night);
+}
+
+int mirror_world_purge(struct mirror_world *world, int night, struct purge_result *result, struct err *err) {
     struct purge_expiry expiry = { .head = world->heads[night], .reason = "test" };
     struct purge_options options = { .now = clock_now(), .expiries = &expiry, .expiry_count = 1 };
+    return purge_run(&world->scratch.repo, &options, result, err);
+}
+
+const char *mirror_world_head(const struct mirror_world *world, int night, char *name) {
+    return repo_name(&world->scratch.repo, name, "snapshots", world->heads[night]);
+}
+
+void mirror_world_remove_head(struct mirror_world *world, int night) {
+    struct err err = { 0 };
+    char name[REPO_NAME_MAX];
+    assert_success(store_remove(world->scratch.store, mirror_world_head(world, night, name), NULL, &err), &err);
+}
+
+void mirror_world_expire(struct mirror_world *world, int night) {
+    struct err err = { 0 };
     struct purge_result result;
-    assert_success(purge_run(&world->scratch.repo, &options, &result, &err), &err);
+    assert_success(mirror_world_purge(world, night, &result, &err), &err);
     assert_int_equal(result.heads_removed, 1);
     assert_true(result.packs_destroyed > 0);
 }
@@ -136,8 +155,7 @@ bool mirror_world_has_night(struct mirror_world *world, int night) {
     char name[REPO_NAME_MAX];
     uint64_t size;
     int64_t modified;
-    repo_name(&world->scratch.repo, name, "snapshots", world->heads[night]);
-    return store_stat(world->mirror, name, &size, &modified, &err) == 0;
+    return store_stat(world->mirror, mirror_world_head(world, night, name), &size, &modified, &err) == 0;
 }
 
 /* Restores a night from the mirror alone and compares every byte. */

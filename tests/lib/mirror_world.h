@@ -5,6 +5,7 @@
 
 #include "scratch_repo.h"
 #include <muniment/mirror/mirror.h>
+#include <muniment/repo/purge.h>
 
 /* A repository, a mirror, and a folder whose files change from night to night. Night n has the files n-1, n and n+1. */
 struct mirror_world {
@@ -22,9 +23,15 @@ void mirror_world_close(struct mirror_world *world);
 
 int64_t mirror_world_time(int night);
 void mirror_world_capture(struct mirror_world *world, int night);
+void mirror_world_capture_three(struct mirror_world *world); /* nights 0 to 2 */
 
-/* Expires the night's snapshot, and destroys at once what only it needed. */
+/* Expires the night's snapshot, and destroys at once what only it needed; the second one must succeed. */
+int mirror_world_purge(struct mirror_world *world, int night, struct purge_result *result, struct err *err) MUST_CHECK;
 void mirror_world_expire(struct mirror_world *world, int night);
+
+/* The name of a night's head (REPO_NAME_MAX bytes); and takes it from the repository, as somebody might. */
+const char *mirror_world_head(const struct mirror_world *world, int night, char *name);
+void mirror_world_remove_head(struct mirror_world *world, int night);
 
 int mirror_world_run(struct mirror_world *world, bool copy, unsigned verify, struct mirror_result *result,
                      struct err *err) MUST_CHECK;

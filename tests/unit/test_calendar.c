@@ -7,6 +7,7 @@
 
 #include "../../src/retention/zone_internal.h"
 #include "../lib/scratch.h"
+#include "../lib/times.h"
 #include <muniment/retention/calendar.h>
 #include <muniment/util/buffer.h>
 #include <muniment/util/clock.h>
@@ -14,20 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-static int64_t at(const char *text) {
-    struct err err = { 0 };
-    int64_t when;
-    assert_success(clock_parse(text, &when, &err), &err);
-    return when;
-}
-
-static struct calendar *open_zone(const char *zone) {
-    struct err err = { 0 };
-    struct calendar *calendar;
-    assert_success(calendar_open(zone, &calendar, &err), &err);
-    return calendar;
-}
 
 static void expect_local(const struct calendar *calendar, const char *utc, const char *local) {
     char text[32];

@@ -9,6 +9,7 @@
 #include "../../src/repo/lock_memory_internal.h"
 #include "../../src/run/locks_internal.h"
 #include "../lib/scratch.h"
+#include "../lib/times.h"
 #include <muniment/util/clock.h>
 #include <muniment/util/file.h>
 #include <muniment/util/memory.h>
@@ -16,13 +17,6 @@
 #include <string.h>
 
 enum { DAY = 86400 };
-
-static int64_t at(const char *text) {
-    struct err err = { 0 };
-    int64_t when;
-    assert_success(clock_parse(text, &when, &err), &err);
-    return when;
-}
 
 static struct lock_dates dates(const struct policy *policy, const struct head *head, int64_t now) {
     struct err err = { 0 };

@@ -25,8 +25,7 @@ static void a_mirror_alone_restores_every_snapshot(void **state) {
     (void)state;
     struct mirror_world world;
     mirror_world_open(&world);
-    for (int night = 0; night < 3; night++)
-        mirror_world_capture(&world, night);
+    mirror_world_capture_three(&world);
     struct mirror_result result = mirror_world_sync(&world, true);
     assert_true(result.uploaded > 6);
     assert_int_equal(result.newest_snapshot, mirror_world_time(2));
@@ -182,15 +181,14 @@ static void absence_from_the_repository_removes_nothing(void **state) {
     (void)state;
     struct err err = { 0 };
     struct mirror_world world;
-    char pack[REPO_NAME_MAX], head[REPO_NAME_MAX];
+    char pack[REPO_NAME_MAX];
     mirror_world_open(&world);
     mirror_world_capture(&world, 0);
     mirror_world_capture(&world, 8);
     mirror_world_sync(&world, true);
     mirror_world_largest_pack(&world, world.scratch.store, pack);
-    repo_name(&world.scratch.repo, head, "snapshots", world.heads[0]);
     assert_success(store_remove(world.scratch.store, pack, NULL, &err), &err);
-    assert_success(store_remove(world.scratch.store, head, NULL, &err), &err);
+    mirror_world_remove_head(&world, 0);
 
     struct mirror_result result = mirror_world_sync(&world, true);
     assert_int_equal(result.removed, 0);
@@ -203,15 +201,11 @@ static void absence_from_the_repository_removes_nothing(void **state) {
 /* Someone removes a head; the next purge destroys, as it must, what nothing refers to any more. */
 static void packs_of_a_snapshot_that_only_the_mirror_has_stay(void **state) {
     (void)state;
-    struct err err = { 0 };
     struct mirror_world world;
-    char head[REPO_NAME_MAX];
     mirror_world_open(&world);
-    for (int night = 0; night < 3; night++)
-        mirror_world_capture(&world, night);
+    mirror_world_capture_three(&world);
     mirror_world_sync(&world, true);
-    repo_name(&world.scratch.repo, head, "snapshots", world.heads[1]);
-    assert_success(store_remove(world.scratch.store, head, NULL, &err), &err);
+    mirror_world_remove_head(&world, 1);
     mirror_world_expire(&world, 0);
 
     mirror_world_sync(&world, true);
@@ -231,11 +225,10 @@ static void a_listing_that_leaves_out_a_snapshot_removes_nothing(void **state) {
     struct mirror_world world;
     char head[REPO_NAME_MAX];
     mirror_world_open(&world);
-    for (int night = 0; night < 3; night++)
-        mirror_world_capture(&world, night);
+    mirror_world_capture_three(&world);
     mirror_world_sync(&world, true);
-    repo_name(&world.scratch.repo, head, "snapshots", world.heads[1]);
-    assert_success(store_remove(world.scratch.store, head, NULL, &err), &err);
+    mirror_world_head(&world, 1, head);
+    mirror_world_remove_head(&world, 1);
     mirror_world_expire(&world, 0);
     size_t packs = mirror_world_count(&world, "packs");
 
@@ -277,8 +270,8 @@ static void heads_leave_by_expiry_alone(void **state) {
     mirror_world_open(&world);
     mirror_world_capture(&world, 0);
     mirror_world_sync(&world, true);
-    repo_name(&world.scratch.repo, head, "snapshots", world.heads[0]);
-    assert_success(store_remove(world.scratch.store, head, NULL, &err), &err);
+    mirror_world_head(&world, 0, head);
+    mirror_world_remove_head(&world, 0);
     journal_add(&batch, clock_now(), "destroyed", "object", head + 33, "reason", "test", NULL);
     assert_success(journal_append(&world.scratch.repo, &batch, &err), &err);
     assert_int_equal(mirror_world_sync(&world, true).removed, 0);

@@ -59,11 +59,6 @@ static void close_world(struct bucket_world *there) {
     scratch_bucket_free(there->bucket);
 }
 
-static void three_nights(struct bucket_world *there) {
-    for (int night = 0; night < NIGHTS; night++)
-        mirror_world_capture(&there->world, night);
-}
-
 /* What is in the bucket, seen without the program. */
 struct sight {
     size_t versions, markers, keys;
@@ -148,7 +143,7 @@ static void follow_three_nights(enum test_bucket kind) {
     struct bucket_world there;
     if (!open_world(&there, kind, S3_LOCK_NONE))
         skip();
-    three_nights(&there);
+    mirror_world_capture_three(&there.world);
     struct mirror_result result = mirror_world_sync(&there.world, true);
     assert_true(result.uploaded > 6);
     assert_int_equal(mirror_world_sync(&there.world, true).uploaded, 1);
@@ -187,10 +182,10 @@ static void what_somebody_hid_is_told_and_sent_again(void **state) {
     char pack[REPO_NAME_MAX], head[REPO_NAME_MAX];
     if (!open_world(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
         skip();
-    three_nights(&there);
+    mirror_world_capture_three(&there.world);
     mirror_world_sync(&there.world, true);
     mirror_world_largest_pack(&there.world, there.world.mirror, pack);
-    repo_name(&there.world.scratch.repo, head, "snapshots", there.world.heads[1]);
+    mirror_world_head(&there.world, 1, head);
     char *keys[] = { key_of(pack), key_of(head) };
     for (size_t i = 0; i < 2; i++) {
         assert_success(s3_delete(there.bucket->client, there.bucket->name, keys[i], NULL, &err), &err);
@@ -216,7 +211,7 @@ static void what_somebody_overwrote_is_found_at_once(void **state) {
     char pack[REPO_NAME_MAX];
     if (!open_world(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
         skip();
-    three_nights(&there);
+    mirror_world_capture_three(&there.world);
     mirror_world_sync(&there.world, true);
     mirror_world_largest_pack(&there.world, there.world.mirror, pack);
     assert_success(store_get(there.world.mirror, pack, SIZE_MAX / 2, &content, &err), &err);
@@ -239,7 +234,7 @@ static void a_mirror_that_lets_nobody_read_is_not_called_damaged(void **state) {
     struct mirror_result result;
     if (!open_world(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
         skip();
-    three_nights(&there);
+    mirror_world_capture_three(&there.world);
     mirror_world_sync(&there.world, true);
     const size_t before = look(&there).versions;
 
@@ -266,7 +261,7 @@ static void a_key_that_may_not_delete_hides_and_says_so_once(void **state) {
     struct bucket_world there;
     if (!open_world(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
         skip();
-    three_nights(&there);
+    mirror_world_capture_three(&there.world);
     mirror_world_sync(&there.world, true);
     mirror_world_expire(&there.world, 0);
     scratch_bucket_invite(there.bucket);
@@ -351,7 +346,7 @@ static void packs_are_locked_for_those_who_need_them_and_no_longer(void **state)
     if (!open_world(&there, TEST_BUCKET_LOCKED, S3_LOCK_GOVERNANCE))
         skip();
     char *memory = mem_format("%s/locks", there.world.folder);
-    three_nights(&there);
+    mirror_world_capture_three(&there.world);
     assert_success(sync_locked(&there, memory, &result, &err), &err);
 
     /* Packs of the first night alone, packs that others need as well, and packs that it does not need. */
@@ -393,7 +388,7 @@ static void what_a_lock_refuses_is_told_and_not_tried_again_before_its_date(void
     struct bucket_world there;
     if (!open_world(&there, TEST_BUCKET_LOCKED, S3_LOCK_GOVERNANCE))
         skip();
-    three_nights(&there);
+    mirror_world_capture_three(&there.world);
     assert_success(sync_locked(&there, NULL, &result, &err), &err);
     mirror_world_expire(&there.world, 0);
 
@@ -435,7 +430,7 @@ static void a_purge_in_a_bucket_leaves_nothing_behind(void **state) {
     struct bucket_world there;
     if (!open_repository(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
         skip();
-    three_nights(&there);
+    mirror_world_capture_three(&there.world);
 
     /* An upload that a killed run left, in parts. */
     const struct s3_put options = { 0 };
@@ -461,12 +456,6 @@ static void a_purge_in_a_bucket_leaves_nothing_behind(void **state) {
     close_world(&there);
 }
 
-static int expire_first(struct bucket_world *there, struct purge_result *result, struct err *err) {
-    struct purge_expiry expiry = { .head = there->world.heads[0], .reason = "test" };
-    struct purge_options options = { .now = clock_now(), .expiries = &expiry, .expiry_count = 1 };
-    return purge_run(&there->world.scratch.repo, &options, result, err);
-}
-
 static void a_snapshot_that_somebody_hid_keeps_all_from_going(void **state) {
     (void)state;
     struct err err = { 0 };
@@ -475,13 +464,13 @@ static void a_snapshot_that_somebody_hid_keeps_all_from_going(void **state) {
     char head[REPO_NAME_MAX];
     if (!open_repository(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
         skip();
-    three_nights(&there);
-    repo_name(&there.world.scratch.repo, head, "snapshots", there.world.heads[1]);
+    mirror_world_capture_three(&there.world);
+    mirror_world_head(&there.world, 1, head);
     char *key = key_of(head);
     assert_success(s3_delete(there.bucket->client, there.bucket->name, key, NULL, &err), &err);
     free(key);
     size_t packs = scratch_repo_list(&there.world.scratch, "packs", NULL);
-    assert_failure(expire_first(&there, &result, &err), ERR_CORRUPT, &err);
+    assert_failure(mirror_world_purge(&there.world, 0, &result, &err), ERR_CORRUPT, &err);
     assert_int_equal(scratch_repo_list(&there.world.scratch, "packs", NULL), packs);
     close_world(&there);
 }
@@ -495,13 +484,13 @@ static void a_locked_head_keeps_its_snapshot(void **state) {
     char head[REPO_NAME_MAX];
     if (!open_repository(&there, TEST_BUCKET_LOCKED, S3_LOCK_GOVERNANCE))
         skip();
-    three_nights(&there);
-    repo_name(&there.world.scratch.repo, head, "snapshots", there.world.heads[0]);
+    mirror_world_capture_three(&there.world);
+    mirror_world_head(&there.world, 0, head);
     int64_t until = clock_now() + 5 * DAY;
     assert_success(store_lock_until(there.world.scratch.store, head, until, &err), &err);
 
     for (int run = 0; run < 2; run++) {
-        assert_success(expire_first(&there, &result, &err), &err);
+        assert_success(mirror_world_purge(&there.world, 0, &result, &err), &err);
         assert_int_equal(result.heads_removed, 0);
         assert_int_equal(result.packs_destroyed, 0);
         assert_int_equal(result.refused, 1);

@@ -6,26 +6,13 @@
 #include <cmocka.h>
 
 #include "../lib/scratch.h"
+#include "../lib/times.h"
 #include <muniment/retention/plan.h>
 #include <muniment/util/clock.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { DAY = 86400, HOUR = 3600, MOST = 400 };
-
-static int64_t at(const char *text) {
-    struct err err = { 0 };
-    int64_t when;
-    assert_success(clock_parse(text, &when, &err), &err);
-    return when;
-}
-
-static struct calendar *open_zone(const char *zone) {
-    struct err err = { 0 };
-    struct calendar *calendar;
-    assert_success(calendar_open(zone, &calendar, &err), &err);
-    return calendar;
-}
 
 /* --- a world for the named cases
  * --------------------------------------------------------------------------------------- */

@@ -7,34 +7,12 @@
 #include <cmocka.h>
 
 #include "../lib/scratch.h"
+#include "../lib/times.h"
 #include <muniment/retention/plan.h>
 #include <muniment/util/clock.h>
 #include <string.h>
 
 enum { DAY = 86400, HOUR = 3600, MOST = 400 };
-
-static uint64_t random_state = 88172645463325252u;
-
-static uint64_t draw(uint64_t below) {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state % below;
-}
-
-static struct calendar *open_zone(const char *zone) {
-    struct err err = { 0 };
-    struct calendar *calendar;
-    assert_success(calendar_open(zone, &calendar, &err), &err);
-    return calendar;
-}
-
-static int64_t at(const char *text) {
-    struct err err = { 0 };
-    int64_t when;
-    assert_success(clock_parse(text, &when, &err), &err);
-    return when;
-}
 
 /* Snapshots that live, with the dates until which they were locked when they were made. */
 struct world {

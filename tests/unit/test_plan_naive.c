@@ -7,26 +7,11 @@
 #include <cmocka.h>
 
 #include "../lib/scratch.h"
+#include "../lib/times.h"
 #include <muniment/retention/plan.h>
 #include <stdlib.h>
 
 enum { DAY = 86400, HOUR = 3600 };
-
-static struct calendar *open_zone(const char *zone) {
-    struct err err = { 0 };
-    struct calendar *calendar;
-    assert_success(calendar_open(zone, &calendar, &err), &err);
-    return calendar;
-}
-
-static uint64_t random_state = 88172645463325252u;
-
-static uint64_t draw(uint64_t below) {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state % below;
-}
 
 enum { SMALL = 14 };
 

@@ -15,35 +15,24 @@
 #include <stdio.h>
 #include <string.h>
 
-static int expire_first(struct mirror_world *world, struct purge_result *result, struct err *err) {
-    struct purge_expiry expiry = { .head = world->heads[0], .reason = "test" };
-    struct purge_options options = { .now = clock_now(), .expiries = &expiry, .expiry_count = 1 };
-    return purge_run(&world->scratch.repo, &options, result, err);
-}
-
-static void three_nights(struct mirror_world *world) {
-    mirror_world_open(world);
-    for (int night = 0; night < 3; night++)
-        mirror_world_capture(world, night);
-}
-
 static void a_listing_that_leaves_out_a_snapshot_destroys_nothing(void **state) {
     (void)state;
     struct err err = { 0 };
     struct purge_result result;
     struct mirror_world world;
     char head[REPO_NAME_MAX];
-    three_nights(&world);
-    repo_name(&world.scratch.repo, head, "snapshots", world.heads[1]);
+    mirror_world_open(&world);
+    mirror_world_capture_three(&world);
+    mirror_world_head(&world, 1, head);
     size_t packs = scratch_repo_list(&world.scratch, "packs", NULL);
 
     bucket_like_omit(world.scratch.store, head);
-    assert_failure(expire_first(&world, &result, &err), ERR_CORRUPT, &err);
+    assert_failure(mirror_world_purge(&world, 0, &result, &err), ERR_CORRUPT, &err);
     bucket_like_omit(world.scratch.store, NULL);
     assert_int_equal(scratch_repo_list(&world.scratch, "packs", NULL), packs);
     assert_int_equal(scratch_repo_list(&world.scratch, "snapshots", NULL), 3);
 
-    assert_success(expire_first(&world, &result, &err), &err);
+    assert_success(mirror_world_purge(&world, 0, &result, &err), &err);
     assert_true(result.packs_destroyed > 0);
     mirror_world_sync(&world, true);
     mirror_world_expect_restorable(&world, 1);
@@ -56,11 +45,10 @@ static void a_snapshot_that_is_gone_keeps_nothing_from_going(void **state) {
     struct err err = { 0 };
     struct purge_result result;
     struct mirror_world world;
-    char head[REPO_NAME_MAX];
-    three_nights(&world);
-    repo_name(&world.scratch.repo, head, "snapshots", world.heads[1]);
-    assert_success(store_remove(world.scratch.store, head, NULL, &err), &err);
-    assert_success(expire_first(&world, &result, &err), &err);
+    mirror_world_open(&world);
+    mirror_world_capture_three(&world);
+    mirror_world_remove_head(&world, 1);
+    assert_success(mirror_world_purge(&world, 0, &result, &err), &err);
     assert_int_equal(result.heads_removed, 1);
     assert_true(result.packs_destroyed > 0);
     mirror_world_close(&world);
@@ -73,14 +61,15 @@ static void purges_of_two_hosts_take_turns_in_a_bucket(void **state) {
     struct mirror_world world;
     struct keys keys;
     struct claim *claim;
-    three_nights(&world);
+    mirror_world_open(&world);
+    mirror_world_capture_three(&world);
     bucket_like(world.scratch.store);
     struct repo other = other_host(&world.scratch.repo, &keys);
     assert_success(claim_take(&other, 0, &claim, &err), &err);
-    assert_failure(expire_first(&world, &result, &err), ERR_LOCKED, &err);
+    assert_failure(mirror_world_purge(&world, 0, &result, &err), ERR_LOCKED, &err);
     assert_int_equal(scratch_repo_list(&world.scratch, "snapshots", NULL), 3);
     claim_release(claim);
-    assert_success(expire_first(&world, &result, &err), &err);
+    assert_success(mirror_world_purge(&world, 0, &result, &err), &err);
     assert_int_equal(scratch_repo_list(&world.scratch, "snapshots", NULL), 2);
     assert_int_equal(scratch_repo_list(&world.scratch, "claims", NULL), 0);
     keys_wipe(&keys);
