@@ -110,6 +110,16 @@ bool journal_segment_tells(const struct journal_segment *segment);
 int journal_segment_each(struct repo *repo, const struct journal_segment *segment, journal_each *each, void *context,
                          struct err *err) MUST_CHECK;
 
+/* --- journal_carry.c ------------------------------------------------------------------------------------------------
+ */
+
+/* Adds whatever still holds of the segments that go, so that nothing is concluded otherwise without them. */
+int journal_carry(const struct journal_reading *reading, const bool *goes, const struct heads *heads, int64_t now,
+                  struct journal_batch *batch, struct err *err) MUST_CHECK;
+
+/* --- journal_read.c: single segments --------------------------------------------------------------------------------
+ */
+
 /* The whole name of a segment (REPO_NAME_MAX bytes). Returns name. */
 char *journal_segment_name(const struct repo *repo, const struct journal_place *place, char *name);
 

@@ -24,7 +24,8 @@
  *     expired                  snapshot, reason, deadline
  *     recorded                 object (the newest purge record, purges/<name>, or none)
  *     destroyed                object (its name below the set's folder, such as packs/ab/ab12...), reason
- *     mirrored                 mirror, objects, bytes
+ *     mirrored                 mirror, objects, bytes[, left]      left: this many objects stay that should go, because
+ *                              a snapshot of which nobody knows needs them
  *     verified                 mirror, objects, bytes, damaged
  *     checked                  snapshots, packs, bytes, findings   the repository itself; bytes: that were read back
  *     removed                  object[, mirror][, versions, ids]   gone from there; without mirror: from the repository
@@ -39,7 +40,8 @@
  *     erasure_over             object                              no backup is left that could bring them back
  *     erasing, erased          the whole set: see muniment/evidence/erase.h
  *     checkpoint               host, number, hash, from, until, segments, events
- *                              everything of that host's chain up to this segment was dropped because it was old
+ *                              everything of that host's chain up to this segment was dropped because it was old; the
+ *                              times and counts are of all that it ever lost. Whoever is certified may write it
  * An event with a last field `carried` (when) repeats one of a segment that was dropped, because it still holds: with
  * its own time, so that it means to whoever reads it what it always meant.
  * An object named by `expired` (as snapshots/<name>), `destroyed` or `key_removed` (as keys/<id>) may be deleted from
@@ -112,13 +114,23 @@ int journal_check_witnesses(struct repo *repo, const void *text, size_t length, 
                             uint64_t *witnesses, struct err *err) MUST_CHECK;
 
 /*
- * Drops what is older than `before`, segment by segment from the old end of each chain, after one new segment has been
- * written with a checkpoint for each chain and, `carried`, whatever of it still holds: snapshots that exist, the policy
- * in force, holds, keys, erasures; the last copy, verification and drill. Nothing is dropped that a mirror of `mirrors`
- * may not have carried out yet: one whose last copy came before it. Adds the number of dropped segments to *dropped.
+ * Drops what is older than `before`, segment by segment from the old end of each chain, after a new segment has been
+ * written with a checkpoint for each chain and, `carried`, whatever still holds: snapshots that exist, the policy in
+ * force, holds, keys, erasures; the last copy, verification, check and drill; decisions that a lock or a key kept from
+ * being carried out. So whoever reads the journal concludes the same as before. The newest segment of a chain always
+ * stays. Nothing is dropped that a mirror of `mirrors` may not have carried out yet: one whose last copy came before
+ * it, or left something undone.
+ *
+ * Does nothing until something is JOURNAL_DROP_PAUSE older than `before`, so that a checkpoint is not written with
+ * every run. One that was killed between checkpoint and removal is finished by the next. A journal that is not whole
+ * stays as it is. Adds the number of segments that went to *dropped.
  */
+enum { JOURNAL_DROP_PAUSE = 30 * 86400 };
 int journal_drop(struct repo *repo, const struct heads *heads, const char *const *mirrors, size_t mirror_count,
                  int64_t before, int64_t now, uint64_t *dropped, struct err *err) MUST_CHECK;
+
+/* True when an entry is a checkpoint that says of an object, named as below the set's folder, that it was dropped. */
+bool journal_checkpoint_covers(const struct journal_entry *entry, const char *object);
 
 /* The value of a field, or NULL. */
 const char *journal_field(const struct journal_entry *entry, const char *name);
