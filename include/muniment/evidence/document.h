@@ -3,13 +3,14 @@
  *
  * The signature stands at the end of the file, in a form that its format bears:
  *
- *     text, CSV   a last line "# muniment-signature-1 <token>"
+ *     text, CSV   a last line "# muniment-signature-1 <token>"; that of CSV ends in CR LF as all of them do
  *     HTML        a last line "<!-- muniment-signature-1 <token> -->"
  *     JSON        the last member of the object, "signature": "muniment-signature-1 <token>"
  *
  * The token is base64 (RFC 4648, with padding) of: set id (16), host's public key (32), the root's certificate for it
  * (64), Ed25519 signature (64) over "muniment document" || set id || format || SHA-256(all bytes before the trailer).
- * The trailer has one spelling: a file in which any byte was changed, added or taken away does not verify.
+ * The format is one byte: 0 text, 1 JSON, 2 CSV, 3 HTML. The trailer has one spelling: a file in which any byte was
+ * changed, added or taken away does not verify.
  */
 #ifndef MUNIMENT_EVIDENCE_DOCUMENT_H
 #define MUNIMENT_EVIDENCE_DOCUMENT_H
@@ -17,7 +18,8 @@
 #include <muniment/evidence/report.h>
 #include <muniment/repo/keys.h>
 
-/* Appends the trailer. JSON must end in "}\n", the others in a line end. Needs can_sign (ERR_KEY). */
+/* Appends the trailer. JSON must be an object that ends in "}\n", the others end in a line end (ERR_INVALID). Needs
+ * can_sign (ERR_KEY). ERR_EXISTS when it is signed already. */
 int document_sign(const struct keys *keys, enum report_format format, struct buffer *document,
                   struct err *err) MUST_CHECK;
 
