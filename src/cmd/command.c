@@ -75,7 +75,7 @@ static void print_error(struct invocation *invocation, const char *context, cons
  * then keys and places that are wrong, then work that was not done, then what the next run may mend by itself.
  */
 void invocation_status(struct invocation *invocation, int status) {
-    static const int TELLING[] = { 130, 20, 12, 10, 2, 1, 24, 23, 22, 11, 3, 0 };
+    static const int TELLING[] = { 130, 20, 21, 12, 10, 2, 1, 24, 23, 22, 11, 3, 0 };
     for (size_t i = 0; i < sizeof TELLING / sizeof *TELLING; i++) {
         if (TELLING[i] == status || TELLING[i] == invocation->status) {
             invocation->status = TELLING[i];

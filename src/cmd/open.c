@@ -55,7 +55,7 @@ static int explain_absence(const struct invocation *invocation, const char *name
     return err_hint(err, "'muniment init %s' makes repository and keys", name);
 }
 
-/* Opens a wrapped copy with a passphrase and gives the set what it holds. */
+/* Opens a wrapped copy with a passphrase and gives the set what it holds, beside what it has. */
 static int unwrap(struct invocation *invocation, struct opened_set *set, struct err *err) {
     struct buffer passphrase = { 0 };
     struct keys keys = { 0 };
@@ -63,7 +63,7 @@ static int unwrap(struct invocation *invocation, struct opened_set *set, struct 
     if (result == 0)
         result = key_copy_open(set->store, set->keys->set_name, buffer_text(&passphrase), &keys, err);
     if (result == 0)
-        *set->keys = keys;
+        result = keys_add_read(set->keys, &keys, err);
     buffer_wipe(&passphrase);
     keys_wipe(&keys);
     return result;

@@ -288,6 +288,16 @@ int keys_load_public(struct keys *keys, const char *path, struct err *err) {
     return load_file(keys, path, false, keys_parse_public, err);
 }
 
+int keys_add_read(struct keys *keys, const struct keys *read, struct err *err) {
+    if (memcmp(read->set_id, keys->set_id, sizeof keys->set_id) != 0)
+        return err_set(err, ERR_KEY, "the read key belongs to another set than the write key");
+    keys->can_read = true;
+    memcpy(keys->read_secret, read->read_secret, sizeof keys->read_secret);
+    memcpy(keys->box_secret, read->box_secret, sizeof keys->box_secret);
+    memcpy(keys->root_secret, read->root_secret, sizeof keys->root_secret);
+    return 0;
+}
+
 char *keys_host_name(const struct keys *keys, char name[17]) {
     return hex_encode(name, keys->host_public, 8);
 }

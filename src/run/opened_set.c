@@ -13,14 +13,8 @@ static int add_read_key(struct keys *keys, const char *path, struct err *err) {
     int status = keys_load(read, path, err);
     if (status == 0 && !read->can_read)
         status = err_set(err, ERR_INVALID, "'%s' is not a read key", path);
-    if (status == 0 && memcmp(read->set_id, keys->set_id, sizeof keys->set_id) != 0)
-        status = err_set(err, ERR_KEY, "the read key '%s' belongs to another set than the write key", path);
-    if (status == 0) {
-        keys->can_read = true;
-        memcpy(keys->read_secret, read->read_secret, sizeof keys->read_secret);
-        memcpy(keys->box_secret, read->box_secret, sizeof keys->box_secret);
-        memcpy(keys->root_secret, read->root_secret, sizeof keys->root_secret);
-    }
+    if (status == 0 && keys_add_read(keys, read, err) < 0)
+        status = err_wrap(err, "'%s'", path);
     sodium_free(read); /* wipes it */
     return status;
 }

@@ -45,11 +45,10 @@ static bool loads_into_existing(const struct postgres_load *load) {
     return strcmp(load->name, load->working) == 0;
 }
 
-static int run_on_server(struct postgres_load *load, const char *before, const char *database, const char *after,
-                         struct err *err) {
-    char *quoted = postgres_identifier(load->server, database);
+static int run_on(PGconn *server, const char *before, const char *database, const char *after, struct err *err) {
+    char *quoted = postgres_identifier(server, database);
     char *sql = mem_format("%s%s%s", before, quoted, after);
-    const int result = postgres_execute(load->server, err, sql);
+    const int result = postgres_execute(server, err, sql);
 
     free(sql);
     free(quoted);
@@ -57,15 +56,15 @@ static int run_on_server(struct postgres_load *load, const char *before, const c
 }
 
 /* With its sessions: they would keep it alive. */
-static int drop_database(struct postgres_load *load, const char *database, struct err *err) {
+static int drop_database(PGconn *server, const char *database, struct err *err) {
     static const int force_since = 130000;
 
-    if (PQserverVersion(load->server) >= force_since)
-        return run_on_server(load, "DROP DATABASE IF EXISTS ", database, " WITH (FORCE)", err);
+    if (PQserverVersion(server) >= force_since)
+        return run_on(server, "DROP DATABASE IF EXISTS ", database, " WITH (FORCE)", err);
     PGresult *rows = postgres_query(
-        load->server, err, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", database, NULL);
+        server, err, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", database, NULL);
     PQclear(rows);
-    return rows != NULL ? run_on_server(load, "DROP DATABASE IF EXISTS ", database, "", err) : target_error(err);
+    return rows != NULL ? run_on(server, "DROP DATABASE IF EXISTS ", database, "", err) : target_error(err);
 }
 
 /*
@@ -131,7 +130,7 @@ static int create_database(struct postgres_load *load, struct err *err) {
         postgres_put_creation(load->server, &load->about, &properties);
     else
         buffer_printf(&properties, " TEMPLATE template0");
-    const int result = run_on_server(load, "CREATE DATABASE ", load->working, buffer_text(&properties), err);
+    const int result = run_on(load->server, "CREATE DATABASE ", load->working, buffer_text(&properties), err);
     buffer_release(&properties);
     if (result != 0) {
         err_wrap(err, "create it");
@@ -290,11 +289,11 @@ static int analyse_and_compare(struct postgres_load *load, struct err *err) {
 static int take_name(struct postgres_load *load, struct err *err) {
     if (loads_into_existing(load))
         return 0;
-    if (load->replaces && drop_database(load, load->name, err) != 0)
+    if (load->replaces && drop_database(load->server, load->name, err) != 0)
         return err_wrap(err, "drop the one it replaces");
     char *quoted = postgres_identifier(load->server, load->name);
     char *after = mem_format(" RENAME TO %s", quoted);
-    const int result = run_on_server(load, "ALTER DATABASE ", load->working, after, err);
+    const int result = run_on(load->server, "ALTER DATABASE ", load->working, after, err);
     free(after);
     free(quoted);
     if (result != 0)
@@ -343,7 +342,22 @@ void postgres_load_abort(struct postgres_load *load) {
         return;
     process_free(load->process);
     load->process = NULL;
-    if (load->made && drop_database(load, load->working, &err) != 0)
+    if (load->made && drop_database(load->server, load->working, &err) != 0)
         log_warning(load->log, "the half-loaded database '%s' is left behind: %s", load->working, err.message);
     load_free(load);
+}
+
+int postgres_drop_database(const struct postgres_target *target, const char *database, struct err *err) {
+    struct postgres_address address = { 0 };
+    PGconn *server = NULL;
+    int result = -1;
+
+    if (postgres_address_parse(target->uri, &address, err) != 0 ||
+        postgres_connect_beside(&address, database, &server, err) != 0)
+        target_error(err);
+    else
+        result = drop_database(server, database, err);
+    PQfinish(server);
+    postgres_address_release(&address);
+    return result == 0 ? 0 : err_wrap(err, "drop database '%s'", database);
 }

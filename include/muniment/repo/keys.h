@@ -77,6 +77,9 @@ int keys_load(struct keys *keys, const char *path, struct err *err) MUST_CHECK;
 /* Gives keys that can read a new signing key with its certificate, for another host. */
 void keys_new_host(struct keys *keys);
 
+/* Adds what a read key knows to what a write key of the same set knows (ERR_KEY: of another). */
+int keys_add_read(struct keys *keys, const struct keys *read, struct err *err) MUST_CHECK;
+
 /* Appends the text, with no newline. The read text needs can_read, the write text can_sign. */
 void keys_read_text(const struct keys *keys, struct buffer *out);
 void keys_write_text(const struct keys *keys, struct buffer *out);

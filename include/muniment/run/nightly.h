@@ -41,6 +41,9 @@ int rotate_plan(struct opened_set *set, int64_t now, struct heads *heads, struct
 int rotate_apply(struct opened_set *set, int64_t now, int64_t wait, struct plan_summary *summary,
                  struct purge_result *result, struct err *err) MUST_CHECK;
 
+/* Opens the store of the mirror of that name, to read what is there. The caller closes it. */
+int mirror_open(struct opened_set *set, const char *name, struct store **store, struct err *err) MUST_CHECK;
+
 /* One mirror of a set. `force` copies although its schedule says not yet. */
 int mirror_set(struct opened_set *set, const struct mirror_settings *mirror, int64_t now, bool force,
                unsigned verify_percent, struct mirror_result *result, struct err *err) MUST_CHECK;

@@ -47,4 +47,7 @@ int postgres_load_data(struct postgres_load *load, const void *data, size_t leng
 int postgres_load_finish(struct postgres_load *load, struct err *err) MUST_CHECK;
 void postgres_load_abort(struct postgres_load *load); /* drops the half-loaded database; NULL is fine */
 
+/* Drops a database with an end to its sessions; one that is not there is a success. */
+int postgres_drop_database(const struct postgres_target *target, const char *database, struct err *err) MUST_CHECK;
+
 #endif
