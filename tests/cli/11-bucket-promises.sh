@@ -134,12 +134,6 @@ says "$SCRATCH/err" 'somebody hid [0-9]+ objects' 'and names what happened'
 expect 0 'after which the mirror is whole' check app --mirror far --read-data
 
 # --- what may stand in between ---
-proxy_begin() { # NAME [OPTION...]: sets PROXY to the endpoint of a fault proxy
-    "$ROOT/tests/tools/fault-proxy" "$ENDPOINT" "$SCRATCH/$1" --owner $$ "${@:2}" &
-    at_exit "end_process $!"
-    for ((i = 0; i < 200; i++)); do [ -s "$SCRATCH/$1" ] && break; sleep 0.05; done
-    PROXY=$(cat "$SCRATCH/$1")
-}
 proxy_begin plain
 far=s3:$PROXY/$BUCKET_PREFIX-kept
 know_key "$RGW/other.credentials"
@@ -147,8 +141,7 @@ expect 0 'through a proxy' list . --from "$far" --key "$SCRATCH/read.key"
 muniment list . --from "$far" --key "$SCRATCH/read.key" --region elsewhere-1
 isnt 0 "$STATUS" 'a wrong region ends it'
 says "$SCRATCH/err" 'elsewhere-1|region' 'and is named'
-printf 'status code=503 error=SlowDown every=2 count=6\n' >"$SCRATCH/faults"
-holds 'a storm' curl -sSf -T "$SCRATCH/faults" "$PROXY/__faults"
+holds 'a storm' proxy_set 'status code=503 error=SlowDown every=2 count=6'
 expect 0 'is weathered' list . --from "$far" --key "$SCRATCH/read.key"
 mkdir "$SCRATCH/tls"
 proxy_begin secure --tls "$SCRATCH/tls"

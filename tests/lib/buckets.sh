@@ -64,3 +64,14 @@ know_key() { # [FILE]
 forget_key() {
     unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
 }
+
+# A proxy before the store that fails on demand, and for some keys is needed; both are tests/tools/fault-proxy's.
+proxy_begin() { # NAME [OPTION...]: sets PROXY to its endpoint
+    "$ROOT/tests/tools/fault-proxy" "$ENDPOINT" "$SCRATCH/$1" --owner $$ "${@:2}" &
+    at_exit "end_process $!"
+    for ((i = 0; i < 200; i++)); do [ -s "$SCRATCH/$1" ] && break; sleep 0.05; done
+    PROXY=$(cat "$SCRATCH/$1")
+}
+proxy_set() { # RULE...
+    printf '%s\n' "$@" | curl -sSf -X PUT --data-binary @- "$PROXY/__faults"
+}
