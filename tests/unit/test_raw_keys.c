@@ -64,7 +64,6 @@ enum { COUNT = sizeof KEYS / sizeof *KEYS };
 
 /* A bucket, a repository for its snapshots, another bucket to restore to. */
 struct fixture {
-    struct fault_proxy *proxy;
     struct scratch_repo scratch;
     struct bucket_world world;
     struct policy policy;
@@ -89,10 +88,9 @@ static int make(void **state) {
         return 0;
     scratch_repo_open(&fixture->scratch);
     bucket_world_open(world);
-    fixture->proxy = bucket_world_proxy(world);
-    fault_proxy_set(fixture->proxy, "raw-keys");
+    fault_proxy_set(bucket_world_proxy(world), "raw-keys");
     s3_close(world->s3);
-    world->s3 = test_rgw_client(fault_proxy_endpoint(fixture->proxy));
+    world->s3 = test_rgw_client(fault_proxy_endpoint(fixture->world.proxy));
     fixture->policy = (struct policy){ .daily = 7, .interval = 86400, .timezone = "UTC" };
     fixture->folder = scratch_make();
     fixture->state = mem_format("%s/state", fixture->folder);
@@ -140,12 +138,12 @@ static unsigned long capture(struct fixture *fixture) {
         .state_folder = fixture->state,
     };
     head_release(&fixture->head);
-    fault_proxy_set(fixture->proxy, "raw-keys");
+    fault_proxy_set(fixture->world.proxy, "raw-keys");
     assert_success(capture_run(&fixture->scratch.repo, &options, &fixture->head, &err), &err);
     for (size_t i = 0; i < fixture->head.sources[0].trouble_count; i++)
         print_message("%s\n", fixture->head.sources[0].troubles[i]);
     assert_int_equal(fixture->head.outcome, OUTCOME_COMPLETE);
-    return fault_proxy_count(fixture->proxy, "get");
+    return fault_proxy_count(fixture->world.proxy, "get");
 }
 
 static int restore(struct fixture *fixture, struct err *err) {
@@ -164,10 +162,10 @@ static void assert_restores(struct fixture *fixture, uint64_t entries, uint64_t 
 /* What a client says that shares no code with muniment. */
 static void list(struct fixture *fixture, const char *bucket, struct buffer *out) {
     buffer_clear(out);
-    script_run(
-        "tools/s3-admin",
-        (const char *const[]){ fault_proxy_endpoint(fixture->proxy), test_rgw_credentials(), "list", bucket, NULL },
-        NULL, out);
+    script_run("tools/s3-admin",
+               (const char *const[]){ fault_proxy_endpoint(fixture->world.proxy), test_rgw_credentials(), "list",
+                                      bucket, NULL },
+               NULL, out);
 }
 
 /* --- source ------------------------------------------------------------------------------------------------------- */
@@ -175,7 +173,7 @@ static void list(struct fixture *fixture, const char *bucket, struct buffer *out
 static void look(struct fixture *fixture, struct memory_sink *sink, struct memory_sink *last) {
     struct err err = { 0 };
     memory_sink_init(sink, last);
-    fault_proxy_set(fixture->proxy, "raw-keys");
+    fault_proxy_set(fixture->world.proxy, "raw-keys");
     assert_success(SOURCE_BUCKET.capture(&fixture->world.source, &sink->sink, NULL, &err), &err);
     assert_int_equal(sink->trouble_count, 0);
 }
@@ -201,14 +199,14 @@ static void only_what_changed_is_downloaded_again(void **state) {
     look(fixture, &first, NULL);
     look(fixture, &second, &first);
     assert_int_equal(second.count, COUNT);
-    assert_int_equal(fault_proxy_count(fixture->proxy, "get"), 0);
+    assert_int_equal(fault_proxy_count(fixture->world.proxy, "get"), 0);
 
     bucket_world_put(&fixture->world, "caf\xe9/\xff\xfe.bin", "changed", 7, NULL);
     bucket_world_put(&fixture->world, "new\x80", "new", 3, NULL);
     assert_success(s3_delete(fixture->world.s3, fixture->world.bucket, "\xff", NULL, &err), &err);
     look(fixture, &third, &second);
     assert_int_equal(third.count, COUNT);
-    assert_int_equal(fault_proxy_count(fixture->proxy, "get"), 2);
+    assert_int_equal(fault_proxy_count(fixture->world.proxy, "get"), 2);
     char *path = mem_format("%s/caf\xe9/\xff\xfe.bin", fixture->world.bucket);
     assert_memory_equal(memory_sink_find(&third, path)->content.data, "changed", 7);
     free(path);
@@ -230,10 +228,10 @@ static void a_listing_goes_on_after_such_a_key(void **state) {
     struct fixture *fixture = filled(state);
     size_t seen = 0;
     struct err err = { 0 };
-    fault_proxy_set(fixture->proxy, "raw-keys\nshort kind=list keep=1");
+    fault_proxy_set(fixture->world.proxy, "raw-keys\nshort kind=list keep=1");
     assert_success(s3_list(fixture->world.s3, fixture->world.bucket, "", NULL, note_key, &seen, &err), &err);
     assert_int_equal(seen, COUNT);
-    assert_int_equal(fault_proxy_count(fixture->proxy, "list"), COUNT + 1);
+    assert_int_equal(fault_proxy_count(fixture->world.proxy, "list"), COUNT + 1);
 }
 
 static void a_place_may_be_below_such_a_prefix(void **state) {
@@ -274,7 +272,7 @@ static void versions_are_listed_and_removed_under_such_keys(void **state) {
     assert_success(s3_put(s3, bucket, key, "1", 1, NULL, NULL, &err), &err);
     assert_success(s3_put(s3, bucket, key, "2", 1, NULL, NULL, &err), &err);
     assert_success(s3_delete(s3, bucket, key, NULL, &err), &err);
-    fault_proxy_set(fixture->proxy, "raw-keys\nshort kind=versions keep=1");
+    fault_proxy_set(fixture->world.proxy, "raw-keys\nshort kind=versions keep=1");
     assert_success(s3_list_versions(s3, bucket, "caf\xe9", note_version, &versions, &err), &err);
     assert_int_equal(versions.count, 3);
     assert_int_equal(versions.markers, 1);
