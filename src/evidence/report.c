@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DAY = 86400 };
-
 /* --- words ----------------------------------------------------------------------------------------------------------
  */
 
@@ -57,11 +55,7 @@ void report_find(struct reporting *reporting, enum finding_kind kind, const char
     };
 }
 
-int64_t report_interval(const struct reporting *reporting) {
-    return reporting->request->policy->interval > 0 ? reporting->request->policy->interval : DAY;
-}
-
-/* --- parts 1 and 10 -------------------------------------------------------------------------------------------------
+/* --- part 1 -------------------------------------------------------------------------------------------------
  */
 
 static void introduce(struct reporting *reporting) {
@@ -108,12 +102,22 @@ static void conclude(struct report *report) {
 static int make(struct reporting *reporting, struct err *err) {
     introduce(reporting);
     if (calendar_open(reporting->request->policy->timezone, &reporting->calendar, err) < 0 ||
-        past_load(reporting, err) < 0 || places_load(reporting, err) < 0 || report_snapshots(reporting, err) < 0 ||
-        report_copies(reporting, err) < 0)
+        places_load(reporting, err) < 0 || past_load(reporting, err) < 0)
+        return -1;
+    report_chains(reporting);
+    if (report_snapshots(reporting, err) < 0 || report_copies(reporting, err) < 0)
         return -1;
     report_policies(reporting);
     report_runs(reporting);
     report_stores(reporting);
+    report_drills(reporting);
+    report_destructions(reporting);
+    report_reads(reporting);
+    report_promises(reporting);
+    report_deadlines(reporting);
+    report_absences(reporting);
+    report_excess(reporting);
+    report_staleness(reporting);
     conclude(reporting->report);
     return 0;
 }

@@ -12,8 +12,8 @@ struct follower {
     size_t at; /* the place that the index is of */
     struct index *index;
     struct needs *needs;
-    bool **has;         /* by place and number of the pack: it is there, whole */
-    uint32_t **missing; /* by place and number: snapshots that are there and miss it there */
+    struct placed ***has; /* by place and number of the pack: where it is there, whole; or NULL */
+    uint32_t **missing;   /* by place and number: snapshots that are there and miss it there */
     struct need need;
 };
 
@@ -30,8 +30,9 @@ static int open_follower(struct follower *follower, struct reporting *reporting,
         follower->missing[p] = mem_array(packs + 1, sizeof **follower->missing);
         for (size_t i = 0; i < packs; i++) {
             const struct pack_table *table = index_pack(follower->index, i);
-            const struct placed *placed = place_find_pack(&reporting->places[p], table->pack);
-            follower->has[p][i] = placed && !placed->hidden && placed->size == table->size;
+            struct placed *placed = place_find_pack(&reporting->places[p], table->pack);
+            if (placed && !placed->hidden && placed->size == table->size)
+                follower->has[p][i] = placed;
         }
     }
     return 0;
@@ -74,15 +75,32 @@ static bool stands_in(const struct reporting *reporting, const struct report_sna
     return reporting->places[p].reached && snapshot->copies[p].state == COPY_UNKNOWN;
 }
 
+/* The index that a place is read by: its own. */
+static int read_by(struct follower *follower, size_t p, struct index **index, struct err *err) {
+    struct listed_place *place = &follower->reporting->places[p];
+    if (!place->index) {
+        struct index *loaded = index_new();
+        if (index_load(loaded, &place->repo, err) < 0) {
+            index_free(loaded);
+            return -1;
+        }
+        place->index = loaded;
+    }
+    *index = place->index;
+    return 0;
+}
+
 /* The reference streams are read wherever they are whole: what the repository lost a mirror may have. */
 static int follow(struct follower *follower, const struct report_snapshot *snapshot, struct err *err) {
     struct reporting *reporting = follower->reporting;
     struct err first = { 0 };
     for (size_t p = 0; p < reporting->request->place_count; p++) {
+        struct index *index;
         if (!reporting->places[p].reached)
             continue;
         err_clear(err);
-        if (needs_of(follower->needs, &reporting->places[p].repo, &snapshot->head, &follower->need, err) == 0)
+        if (read_by(follower, p, &index, err) == 0 &&
+            needs_of(follower->needs, &reporting->places[p].repo, index, &snapshot->head, &follower->need, err) == 0)
             return 0;
         if (err->code == ERR_INTERRUPTED)
             return -1;
@@ -91,6 +109,11 @@ static int follow(struct follower *follower, const struct report_snapshot *snaps
     }
     *err = first;
     return -1;
+}
+
+/* What was decided to go may be incomplete: that it is still there is told elsewhere. */
+static bool goes(const struct report_snapshot *snapshot) {
+    return snapshot->expired != 0 && !snapshot->held;
 }
 
 static void judge_copy(struct follower *follower, struct report_snapshot *snapshot, size_t p) {
@@ -103,7 +126,7 @@ static void judge_copy(struct follower *follower, struct report_snapshot *snapsh
         if (follower->has[p][pack])
             continue;
         copy->missing_packs++;
-        follower->missing[p][pack]++;
+        follower->missing[p][pack] += !goes(snapshot);
     }
     for (size_t at = 0; needs_choice(follower->needs, at, &packs, &count); at++) {
         bool met = false;
@@ -112,9 +135,29 @@ static void judge_copy(struct follower *follower, struct report_snapshot *snapsh
         copy->packs++;
         copy->missing_packs += !met;
         for (uint32_t i = 0; i < count && !met; i++)
-            follower->missing[p][packs[i]]++;
+            follower->missing[p][packs[i]] += !goes(snapshot);
     }
     copy->state = copy->missing_packs > 0 || follower->need.unknown ? COPY_INCOMPLETE : COPY_WHOLE;
+}
+
+/* What a snapshot refers to that stays must not go, wherever it is. */
+static void mark_needed(struct follower *follower, const struct report_snapshot *snapshot) {
+    struct reporting *reporting = follower->reporting;
+    char object[REPO_NAME_MAX];
+    snprintf(object, sizeof object, "snapshots/%s", snapshot->name);
+    for (size_t p = 0; p < reporting->request->place_count; p++) {
+        const uint32_t *packs;
+        uint32_t count;
+        if (goes(snapshot) && report_refused_until(reporting, object, &reporting->places[p]) == 0)
+            continue;
+        for (size_t i = 0; i < follower->need.count; i++)
+            if (follower->has[p][follower->need.packs[i]])
+                follower->has[p][follower->need.packs[i]]->needed = true;
+        for (size_t at = 0; needs_choice(follower->needs, at, &packs, &count); at++)
+            for (uint32_t i = 0; i < count; i++)
+                if (follower->has[p][packs[i]])
+                    follower->has[p][packs[i]]->needed = true;
+    }
 }
 
 static int follow_snapshot(struct follower *follower, struct report_snapshot *snapshot, struct err *err) {
@@ -122,12 +165,14 @@ static int follow_snapshot(struct follower *follower, struct report_snapshot *sn
     bool followed = follow(follower, snapshot, err) == 0;
     if (!followed && err->code == ERR_INTERRUPTED)
         return -1;
-    if (!followed || follower->need.unknown) {
+    if ((!followed || follower->need.unknown) && !goes(snapshot)) {
         char object[REPO_NAME_MAX];
         snprintf(object, sizeof object, "snapshots/%s", snapshot->name);
         report_find(reporting, FINDING_MISSING, reporting->places[follower->at].asked->name, object, "%s",
                     followed ? "it needs chunks that no pack of the index holds" : err->message);
     }
+    if (followed)
+        mark_needed(follower, snapshot);
     for (size_t p = 0; p < reporting->request->place_count; p++)
         if (stands_in(reporting, snapshot, p)) {
             if (followed)

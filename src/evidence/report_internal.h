@@ -66,6 +66,7 @@ struct placed {
     int64_t modified;
     unsigned versions;
     bool hidden;
+    bool needed; /* a pack: a snapshot that stays refers to it */
 };
 
 struct listed_place {
@@ -75,25 +76,18 @@ struct listed_place {
     bool reached;
     struct placed *objects; /* sorted by name */
     size_t count, capacity;
-    uint32_t *needers; /* by pack of the index: how many snapshots that are there miss it there */
+    struct index *index; /* that its snapshots are read by; NULL until it is needed */
 };
 
 /* The object of this name, hidden or not; or NULL. */
-const struct placed *place_find(const struct listed_place *place, const char *name);
-const struct placed *place_find_pack(const struct listed_place *place, const uint8_t pack[32]);
+struct placed *place_find(const struct listed_place *place, const char *name);
+struct placed *place_find_pack(const struct listed_place *place, const uint8_t pack[32]);
 
 /* Objects below a folder ("snapshots/"): [*first, returned). */
 size_t place_folder(const struct listed_place *place, const char *folder, size_t *first);
 
 /* --- the whole ------------------------------------------------------------------------------------------------------
  */
-
-/* A snapshot whose head could be opened, and the report's line for it. */
-struct known_head {
-    struct head *head; /* of the report */
-    struct report_snapshot *snapshot;
-    size_t place; /* where the head was read */
-};
 
 struct reporting {
     const struct report_request *request;
@@ -113,11 +107,26 @@ void report_find(struct reporting *reporting, enum finding_kind kind, const char
 /* Makes room for one more element of a growing array, cleared. */
 void *report_add(void *array, size_t *count, size_t size);
 
+/* Seconds between runs. */
+int64_t report_interval(const struct reporting *reporting);
+
+/* How long what was decided to go may take to be gone everywhere: the next run does it, or the one after. */
+int64_t report_allowance(const struct reporting *reporting);
+
+/* The snapshot of this object name ("snapshots/..."), or NULL. */
+struct report_snapshot *report_snapshot_of(const struct reporting *reporting, const char *object);
+
+/* Until when a lock is known to refuse the removal of an object from a place; 0: none does. */
+int64_t report_refused_until(const struct reporting *reporting, const char *object, const struct listed_place *place);
+
 /* The steps, in their order. Those that return nothing turn trouble into findings. */
-int past_load(struct reporting *reporting, struct err *err) MUST_CHECK;
-void past_release(struct past *past);
 int places_load(struct reporting *reporting, struct err *err) MUST_CHECK;
 void places_release(struct reporting *reporting);
+int past_load(struct reporting *reporting, struct err *err) MUST_CHECK;
+void past_release(struct past *past);
+/* A segment of the journal that a mirror has and the repository has not, nor dropped for its age. */
+bool report_is_cut_off(const struct reporting *reporting, const struct placed *placed);
+void report_chains(struct reporting *reporting); /* the journal on the mirrors, compared with the repository's */
 void report_policies(struct reporting *reporting);
 int report_snapshots(struct reporting *reporting, struct err *err) MUST_CHECK;
 int report_copies(struct reporting *reporting, struct err *err) MUST_CHECK;
@@ -126,10 +135,10 @@ void report_stores(struct reporting *reporting);
 void report_drills(struct reporting *reporting);
 void report_destructions(struct reporting *reporting);
 void report_reads(struct reporting *reporting);
-void report_erasure(struct reporting *reporting);
-void report_cross_check(struct reporting *reporting);
-
-/* Seconds between runs, and by how much a run may be late before something is. */
-int64_t report_interval(const struct reporting *reporting);
+void report_promises(struct reporting *reporting);  /* how long what is deleted stays */
+void report_deadlines(struct reporting *reporting); /* snapshots that outstayed theirs */
+void report_absences(struct reporting *reporting);  /* what should be there and is not */
+void report_excess(struct reporting *reporting);    /* what is there and should not be */
+void report_staleness(struct reporting *reporting);
 
 #endif

@@ -1,5 +1,6 @@
 #include "report_internal.h"
 #include <muniment/util/clock.h>
+#include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +86,6 @@ static void add_fact(struct past *past, const struct event_kind *event, const ch
                      const struct journal_entry *entry) {
     struct facts *facts = &past->kinds[event->kind];
     const char *value = event->field ? journal_field(entry, event->field) : NULL;
-    const char *carried = journal_field(entry, "carried");
     facts->items = mem_grow(facts->items, &facts->capacity, facts->count + 1, sizeof *facts->items);
     struct fact *fact = &facts->items[facts->count++];
     *fact = (struct fact){
@@ -95,9 +95,7 @@ static void add_fact(struct past *past, const struct event_kind *event, const ch
         .segment = mem_string(repo_leaf(segment)),
         .fields = copy_fields(entry->fields),
     };
-    if (carried)
-        (void)!clock_parse(carried, &fact->time, NULL);
-    else if (past->begins == 0 || entry->time < past->begins)
+    if (!journal_field(entry, "carried") && (past->begins == 0 || entry->time < past->begins))
         past->begins = entry->time;
 }
 
@@ -161,21 +159,70 @@ const struct fact *past_last(const struct past *past, enum fact_kind kind, const
     return at > 0 && is_about(&facts->items[at - 1], object, mirror) ? &facts->items[at - 1] : NULL;
 }
 
+static const char *below_set(const struct reporting *reporting, const char *name) {
+    size_t length = strlen(reporting->request->repo->keys->set_name) + 1;
+    return strlen(name) > length ? name + length : name;
+}
+
+static void note_fault(void *context, const char *segment, const char *text) {
+    struct reporting *reporting = context;
+    report_find(reporting, FINDING_TAMPERED, reporting->request->places[0].name, below_set(reporting, segment), "%s",
+                text);
+}
+
+static void describe_chains(struct report *report, const struct journal_survey *survey) {
+    report->chains = mem_array(survey->count + 1, sizeof *report->chains);
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct journal_chain *chain = &survey->chains[i];
+        struct report_chain *told = &report->chains[report->chain_count++];
+        *told = (struct report_chain){ .number = chain->last, .first = chain->first, .events = chain->events };
+        memcpy(told->host, chain->host, sizeof told->host);
+        hex_encode(told->hash, chain->hash, sizeof chain->hash);
+    }
+}
+
+/* What the repository's journal lost, a mirror's may still tell. */
+static int note_lost(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
+    struct reporting *reporting = context;
+    const struct placed wanted = { .name = borrowed(below_set(reporting, segment)) };
+    return report_is_cut_off(reporting, &wanted) ? note_entry(reporting, segment, entry, err) : 0;
+}
+
+static void ignore_fault(void *context, const char *segment, const char *text) {
+    (void)context, (void)segment, (void)text;
+}
+
+static int load_lost(struct reporting *reporting, struct err *err) {
+    for (size_t p = 1; p < reporting->request->place_count; p++) {
+        struct listed_place *place = &reporting->places[p];
+        struct journal_survey survey = { 0 };
+        bool lost = false;
+        for (size_t i = 0; i < place->count; i++)
+            lost = lost || report_is_cut_off(reporting, &place->objects[i]);
+        int result = lost ? journal_look(&place->repo, note_lost, ignore_fault, reporting, &survey, err) : 0;
+        journal_survey_release(&survey);
+        if (result < 0)
+            return -1;
+        reporting->report->journal_whole = reporting->report->journal_whole && !lost;
+    }
+    return 0;
+}
+
 int past_load(struct reporting *reporting, struct err *err) {
     struct past *past = &reporting->past;
-    struct err why = { 0 };
-    reporting->report->journal_whole = journal_walk(reporting->request->repo, note_entry, reporting, &why) == 0;
-    if (!reporting->report->journal_whole) {
-        if (why.code != ERR_CORRUPT) {
-            *err = why;
-            return -1;
-        }
-        report_find(reporting, FINDING_TAMPERED, reporting->request->places[0].name, NULL, "%s", why.message);
+    struct journal_survey survey = { 0 };
+    int result = journal_look(reporting->request->repo, note_entry, note_fault, reporting, &survey, err);
+    if (result == 0) {
+        reporting->report->journal_whole = survey.findings == 0;
+        describe_chains(reporting->report, &survey);
     }
+    journal_survey_release(&survey);
+    if (result == 0)
+        result = load_lost(reporting, err);
     for (int kind = 0; kind < FACT_KINDS; kind++)
         if (past->kinds[kind].count > 1)
             qsort(past->kinds[kind].items, past->kinds[kind].count, sizeof *past->kinds[kind].items, by_object);
-    return 0;
+    return result;
 }
 
 void past_release(struct past *past) {

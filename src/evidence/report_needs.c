@@ -186,14 +186,15 @@ static int need_extent(void *context, const struct extent *extent, enum extent_r
     return interrupt_check(err);
 }
 
-int needs_of(struct needs *needs, struct repo *repo, const struct head *head, struct need *need, struct err *err) {
+int needs_of(struct needs *needs, struct repo *repo, struct index *index, const struct head *head, struct need *need,
+             struct err *err) {
     int result = 0;
     need->count = 0;
     need->unknown = false;
     needs->need = need;
     needs->several_count = 0;
     for (size_t i = 0; i < head->source_count && result == 0; i++)
-        result = references_walk(repo, needs->index, &head->sources[i].references, need_extent, needs, err);
+        result = references_walk(repo, index, &head->sources[i].references, need_extent, needs, err);
     for (size_t i = 0; i < need->count; i++)
         needs->seen[need->packs[i] / 64] &= ~(UINT64_C(1) << need->packs[i] % 64);
     return result < 0 ? err_wrap(err, "follow snapshot '%s'", head->name) : 0;

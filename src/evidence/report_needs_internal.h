@@ -19,9 +19,9 @@ struct need {
     bool unknown; /* it needs chunks that no pack of the index holds */
 };
 
-/* Reads the snapshot's reference streams in `repo`: the one that the index is of, or a mirror of it. ERR_CORRUPT or
- * ERR_NOT_FOUND when they are not whole there. */
-int needs_of(struct needs *needs, struct repo *repo, const struct head *head, struct need *need,
+/* Reads the snapshot's reference streams in `repo` by an `index` of it: another one than the needs', because reading
+ * takes from it what it does not find. ERR_CORRUPT or ERR_NOT_FOUND when they are not whole there. */
+int needs_of(struct needs *needs, struct repo *repo, struct index *index, const struct head *head, struct need *need,
              struct err *err) MUST_CHECK;
 
 /* The chunks of the last snapshot that stand in several packs: any of `packs` will do. False behind the last choice. */

@@ -70,12 +70,12 @@ int places_load(struct reporting *reporting, struct err *err) {
 void places_release(struct reporting *reporting) {
     for (size_t i = 0; reporting->places && i < reporting->request->place_count; i++) {
         forget_objects(&reporting->places[i]);
-        free(reporting->places[i].needers);
+        index_free(reporting->places[i].index);
     }
     free(reporting->places);
 }
 
-const struct placed *place_find(const struct listed_place *place, const char *name) {
+struct placed *place_find(const struct listed_place *place, const char *name) {
     size_t low = 0, high = place->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -90,7 +90,7 @@ const struct placed *place_find(const struct listed_place *place, const char *na
     return NULL;
 }
 
-const struct placed *place_find_pack(const struct listed_place *place, const uint8_t pack[32]) {
+struct placed *place_find_pack(const struct listed_place *place, const uint8_t pack[32]) {
     char name[REPO_NAME_MAX];
     repo_pack_name(&place->repo, name, pack);
     return place_find(place, name + strlen(place->repo.keys->set_name) + 1);

@@ -1,7 +1,12 @@
 #include "report_internal.h"
+#include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* --- part 2 ---------------------------------------------------------------------------------------------------------
+ */
 
 static void add_warnings(struct report *report, const struct policy *policy) {
     struct buffer lines = { 0 };
@@ -18,13 +23,101 @@ static void add_warnings(struct report *report, const struct policy *policy) {
     buffer_release(&lines);
 }
 
+static void add_policy(struct report *report, const struct policy *policy, int64_t effective) {
+    report->policies = report_add(report->policies, &report->policy_count, sizeof *report->policies);
+    struct report_policy *added = &report->policies[report->policy_count - 1];
+    added->policy = *policy;
+    added->effective = effective;
+    policy_id(policy, added->id);
+    plan_reach(policy, &added->reach);
+}
+
+static int by_time(const void *left, const void *right) {
+    const struct report_policy *a = left, *b = right;
+    return (a->effective > b->effective) - (a->effective < b->effective);
+}
+
+/* Every one that the journal knows, and the one in force, which no decision may have been made under yet. */
 void report_policies(struct reporting *reporting) {
     const struct policy *policy = reporting->request->policy;
+    const struct facts *facts = &reporting->past.kinds[FACT_POLICY];
     struct report *report = reporting->report;
-    report->policies = report_add(report->policies, &report->policy_count, sizeof *report->policies);
-    struct report_policy *last = &report->policies[report->policy_count - 1];
-    last->policy = *policy;
-    plan_reach(policy, &last->reach);
-    report->erasure_horizon = last->reach.erasure_horizon;
+    char id[POLICY_ID];
+    for (size_t i = 0; i < facts->count; i++) {
+        const char *const *fields = (const char *const *)facts->items[i].fields;
+        struct policy earlier;
+        struct err why = { 0 };
+        if (policy_parse(&earlier, fields, &why) < 0)
+            report_find(reporting, FINDING_TAMPERED, NULL, NULL, "the journal tells of a policy that is none: %s",
+                        why.message);
+        else
+            add_policy(report, &earlier, facts->items[i].time);
+    }
+    if (report->policy_count > 1)
+        qsort(report->policies, report->policy_count, sizeof *report->policies, by_time);
+    policy_id(policy, id);
+    if (report->policy_count == 0 || strcmp(report->policies[report->policy_count - 1].id, id) != 0)
+        add_policy(report, policy, 0);
+    report->erasure_horizon = report->policies[report->policy_count - 1].reach.erasure_horizon;
     add_warnings(report, policy);
+}
+
+/* --- part 10: how long what is deleted stays ------------------------------------------------------------------------
+ */
+
+static bool exists_anywhere(const struct reporting *reporting, const struct report_snapshot *snapshot) {
+    bool any = false;
+    for (size_t p = 0; p < reporting->request->place_count; p++)
+        any = any || (reporting->places[p].reached && snapshot->copies[p].state != COPY_ABSENT);
+    return any;
+}
+
+/* When a snapshot that exists is gone at the latest, dead chunks in packs that live included; INT64_MAX: not known. */
+static int64_t gone_after(const struct reporting *reporting, const struct report_snapshot *snapshot) {
+    int64_t horizon = reporting->report->erasure_horizon;
+    return snapshot->gone_by != 0 ? snapshot->gone_by : horizon >= 0 ? snapshot->started + horizon : INT64_MAX;
+}
+
+static void judge_policy(struct reporting *reporting, const char *promised) {
+    int64_t horizon = reporting->report->erasure_horizon;
+    char span[CLOCK_TEXT];
+    if (horizon < 0 || horizon > reporting->request->erasure_promise)
+        report_find(reporting, FINDING_POLICY, NULL, NULL,
+                    "what is deleted is promised to be in no backup after %s, and the policy allows %s", promised,
+                    horizon < 0 ? "any age" : clock_format_span(span, horizon));
+}
+
+static void judge_oldest(struct reporting *reporting, const struct report_snapshot *oldest, const char *promised) {
+    int64_t age = reporting->request->now - oldest->started;
+    char span[CLOCK_TEXT], object[REPO_NAME_MAX];
+    snprintf(object, sizeof object, "snapshots/%s", oldest->name);
+    if (age > reporting->request->erasure_promise)
+        report_find(reporting, oldest->held ? FINDING_EXCEPTION : FINDING_POLICY, NULL, object,
+                    "what was deleted after it is promised to be in no backup after %s, and it is %s old%s", promised,
+                    clock_format_span(span, age), oldest->held ? ", because it is held" : "");
+}
+
+/* What counts is what exists: in any place, hidden or not. */
+void report_promises(struct reporting *reporting) {
+    struct report *report = reporting->report;
+    const struct report_snapshot *oldest[2] = { NULL, NULL }; /* not held; held */
+    int64_t latest = reporting->request->now;
+    char promised[CLOCK_TEXT];
+    for (size_t i = 0; i < report->snapshot_count; i++) {
+        const struct report_snapshot *snapshot = &report->snapshots[i];
+        if (!exists_anywhere(reporting, snapshot))
+            continue;
+        int64_t gone = gone_after(reporting, snapshot);
+        latest = gone > latest ? gone : latest;
+        if (!oldest[snapshot->held])
+            oldest[snapshot->held] = snapshot;
+    }
+    report->erased_after = latest == INT64_MAX ? 0 : latest;
+    if (reporting->request->erasure_promise == 0)
+        return;
+    clock_format_span(promised, reporting->request->erasure_promise);
+    judge_policy(reporting, promised);
+    for (int held = 0; held < 2; held++)
+        if (oldest[held])
+            judge_oldest(reporting, oldest[held], promised);
 }

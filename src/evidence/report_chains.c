@@ -1,0 +1,88 @@
+#include "report_internal.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HOST_DIGITS = 16, NUMBER_DIGITS = 10, HASH_DIGITS = 64 };
+
+static const char FOLDER[] = "journal/";
+
+/* "journal/<host>-<number>-<hash>"; false for any other name. */
+static bool parse_segment(const char *object, char host[HOST_DIGITS + 1], uint64_t *number) {
+    const char *leaf = object + strlen(FOLDER);
+    char *end;
+    if (strlen(leaf) != HOST_DIGITS + 1 + NUMBER_DIGITS + 1 + HASH_DIGITS || leaf[HOST_DIGITS] != '-' ||
+        leaf[HOST_DIGITS + 1 + NUMBER_DIGITS] != '-')
+        return false;
+    memcpy(host, leaf, HOST_DIGITS);
+    host[HOST_DIGITS] = '\0';
+    *number = strtoull(leaf + HOST_DIGITS + 1, &end, 10);
+    return *end == '-';
+}
+
+static const struct report_chain *find_chain(const struct report *report, const char *host) {
+    for (size_t i = 0; i < report->chain_count; i++)
+        if (strcmp(report->chains[i].host, host) == 0)
+            return &report->chains[i];
+    return NULL;
+}
+
+bool report_is_cut_off(const struct reporting *reporting, const struct placed *placed) {
+    char host[HOST_DIGITS + 1];
+    uint64_t number;
+    const struct placed *here = place_find(&reporting->places[0], placed->name);
+    if (placed->hidden || (here && !here->hidden) || strncmp(placed->name, FOLDER, strlen(FOLDER)) != 0 ||
+        !parse_segment(placed->name, host, &number))
+        return false;
+    const struct report_chain *chain = find_chain(reporting->report, host);
+    return !chain || number >= chain->first;
+}
+
+static void check_mirrored(struct reporting *reporting, const struct listed_place *place, const struct placed *placed) {
+    char host[HOST_DIGITS + 1];
+    uint64_t number;
+    const struct placed *here = place_find(&reporting->places[0], placed->name);
+    if (placed->hidden)
+        return;
+    if (!parse_segment(placed->name, host, &number))
+        report_find(reporting, FINDING_EXCESS, place->asked->name, placed->name, "it is no segment of the journal");
+    else if (report_is_cut_off(reporting, placed))
+        report_find(reporting, FINDING_TAMPERED, place->asked->name, placed->name,
+                    "the mirror has a segment of the journal that the repository has not: there it was cut or changed");
+    else if (here && !here->hidden && here->size != placed->size)
+        report_find(reporting, FINDING_TAMPERED, place->asked->name, placed->name,
+                    "the mirror's segment has %" PRIu64 " bytes, the repository's %" PRIu64, placed->size, here->size);
+}
+
+/* The segment in which the mirror's last whole run stands was written after all those before it had been sent. */
+static const struct fact *last_run(const struct reporting *reporting, const struct listed_place *place) {
+    const struct fact *copied = past_last(&reporting->past, FACT_MIRRORED, NULL, place->mirror);
+    const struct fact *verified = past_last(&reporting->past, FACT_VERIFIED, NULL, place->mirror);
+    return !copied || (verified && verified->time > copied->time) ? verified : copied;
+}
+
+static void look_for_segments(struct reporting *reporting, const struct listed_place *place) {
+    const struct fact *run = last_run(reporting, place);
+    size_t at, end = place_folder(&reporting->places[0], FOLDER, &at);
+    for (; run && at < end; at++) {
+        const struct placed *here = &reporting->places[0].objects[at];
+        const struct placed *there = place_find(place, here->name);
+        const char *leaf = here->name + strlen(FOLDER);
+        if (here->hidden || (there && !there->hidden) || strncmp(leaf, run->segment, HOST_DIGITS) != 0 ||
+            strcmp(leaf, run->segment) >= 0)
+            continue;
+        report_find(reporting, FINDING_MISSING, place->asked->name, here->name,
+                    "a segment of the journal that the mirror had is %s", there ? "hidden" : "gone");
+    }
+}
+
+void report_chains(struct reporting *reporting) {
+    for (size_t p = 1; p < reporting->request->place_count; p++) {
+        const struct listed_place *place = &reporting->places[p];
+        size_t at, end = place_folder(place, FOLDER, &at);
+        for (; at < end; at++)
+            check_mirrored(reporting, place, &place->objects[at]);
+        if (place->reached)
+            look_for_segments(reporting, place);
+    }
+}

@@ -1,0 +1,103 @@
+#include "report_internal.h"
+#include <muniment/repo/session.h>
+#include <muniment/util/hex.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a folder may hold. */
+static const struct folder_kind {
+    const char *folder;
+    bool mirrored; /* mirrors have it, too */
+    bool passing;  /* its objects live for a run, or from one to the next */
+} FOLDERS[] = {
+    { "keys/", true, false },      { "packs/", true, false },    { "index/", true, false },
+    { "snapshots/", true, false }, { "sessions/", false, true }, { "claims/", false, true },
+    { "purges/", false, true },    { "journal/", true, false },  { "holds/", true, false },
+    { "erasures/", true, false },
+};
+
+static const struct folder_kind *folder_of(const char *object) {
+    for (size_t i = 0; i < sizeof FOLDERS / sizeof *FOLDERS; i++)
+        if (strncmp(object, FOLDERS[i].folder, strlen(FOLDERS[i].folder)) == 0)
+            return &FOLDERS[i];
+    return NULL;
+}
+
+static bool is_below(const char *object, const char *folder) {
+    return strncmp(object, folder, strlen(folder)) == 0;
+}
+
+static bool is_visible(const struct placed *placed) {
+    return placed && !placed->hidden;
+}
+
+/* When the oldest capture that may still run began, by the repository's clock; INT64_MAX: none does. */
+static int64_t oldest_session(const struct reporting *reporting) {
+    int64_t oldest = INT64_MAX;
+    size_t at, end = place_folder(&reporting->places[0], "sessions/", &at);
+    for (; at < end; at++) {
+        const struct placed *session = &reporting->places[0].objects[at];
+        if (!session->hidden && session->modified - SESSION_MARGIN < oldest)
+            oldest = session->modified - SESSION_MARGIN;
+    }
+    return oldest;
+}
+
+static bool index_knows(const struct reporting *reporting, const char *object) {
+    uint8_t pack[32];
+    char name[REPO_NAME_MAX];
+    const struct repo *repo = reporting->request->repo;
+    if (!repo_name_hash(object, pack) || !reporting->index || !index_find_pack(reporting->index, pack))
+        return false;
+    repo_pack_name(repo, name, pack);
+    return strcmp(name + strlen(repo->keys->set_name) + 1, object) == 0;
+}
+
+/* Known by what the repository itself says, or by its journal. */
+static bool is_known_here(const struct reporting *reporting, const struct placed *placed, int64_t session) {
+    const char *object = placed->name;
+    if (is_below(object, "packs/"))
+        return !reporting->index || index_knows(reporting, object) || placed->modified >= session;
+    if (is_below(object, "snapshots/"))
+        return !reporting->report->journal_whole || past_last(&reporting->past, FACT_CAPTURED, object, NULL);
+    if (is_below(object, "keys/") || is_below(object, "holds/") || is_below(object, "erasures/"))
+        return !reporting->report->journal_whole || past_last(&reporting->past, FACT_STORED, object, NULL);
+    return true; /* index and journal are verified as a whole */
+}
+
+/* A mirror has what the repository has; and what only the mirror has is known where the journal or a snapshot that
+ * stays there knows it. */
+static bool is_known_there(const struct reporting *reporting, const struct placed *placed) {
+    return is_visible(place_find(&reporting->places[0], placed->name)) || placed->needed ||
+           (is_below(placed->name, "snapshots/") &&
+            past_last(&reporting->past, FACT_CAPTURED, placed->name, NULL) != NULL) ||
+           is_below(placed->name, "journal/"); /* compared chain by chain */
+}
+
+static void check_object(struct reporting *reporting, size_t p, const struct placed *placed, int64_t session) {
+    const char *place = reporting->request->places[p].name;
+    const struct folder_kind *kind = folder_of(placed->name);
+    bool decided = past_last(&reporting->past, FACT_DECIDED, placed->name, NULL) != NULL;
+    if (!kind || (p > 0 && !kind->mirrored)) {
+        report_find(reporting, FINDING_EXCESS, place, placed->name, "nothing of the kind belongs there");
+        return;
+    }
+    if (kind->passing)
+        return;
+    bool known = p == 0 ? is_known_here(reporting, placed, session) : is_known_there(reporting, placed);
+    if (!known && !decided)
+        report_find(reporting, FINDING_EXCESS, place, placed->name,
+                    p == 0 ? "neither the index nor the journal knows it" : "the repository does not know it");
+    else if (!placed->hidden && placed->versions > 1)
+        report_find(reporting, FINDING_EXCESS, place, placed->name, "%u versions of it are kept", placed->versions);
+    else if (placed->hidden && known && !decided && !is_below(placed->name, "snapshots/") && !placed->needed &&
+             !is_below(placed->name, "packs/"))
+        report_find(reporting, FINDING_MISSING, place, placed->name, "it is hidden, and nobody decided that it goes");
+}
+
+void report_excess(struct reporting *reporting) {
+    int64_t session = oldest_session(reporting);
+    for (size_t p = 0; p < reporting->request->place_count; p++)
+        for (size_t i = 0; i < reporting->places[p].count; i++)
+            check_object(reporting, p, &reporting->places[p].objects[i], session);
+}

@@ -1,0 +1,196 @@
+#include "report_internal.h"
+#include <muniment/util/clock.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    DAY = 86400,
+    VERIFIED_MOST = 35 * DAY, /* seconds since a place was last read back: a month, and to spare */
+    DRILLED_MOST = 95 * DAY,  /* since the last restore test: a quarter of a year, and to spare */
+};
+
+int64_t report_interval(const struct reporting *reporting) {
+    return reporting->request->policy->interval > 0 ? reporting->request->policy->interval : DAY;
+}
+
+int64_t report_allowance(const struct reporting *reporting) {
+    int64_t two_runs = 2 * report_interval(reporting), slack = plan_slack(reporting->request->policy);
+    return slack > 0 && slack < two_runs ? slack : two_runs;
+}
+
+struct report_snapshot *report_snapshot_of(const struct reporting *reporting, const char *object) {
+    const struct report *report = reporting->report;
+    if (strncmp(object, "snapshots/", strlen("snapshots/")) != 0)
+        return NULL;
+    for (size_t i = 0; i < report->snapshot_count; i++)
+        if (strcmp(report->snapshots[i].name, object + strlen("snapshots/")) == 0)
+            return &report->snapshots[i];
+    return NULL;
+}
+
+/* --- past a deadline ------------------------------------------------------------------------------------------------
+ */
+
+static void tell_past_deadline(struct reporting *reporting, const struct report_snapshot *snapshot, size_t p) {
+    char object[REPO_NAME_MAX], date[CLOCK_TEXT];
+    const char *place = reporting->request->places[p].name;
+    const char *hidden = snapshot->copies[p].state == COPY_HIDDEN ? ", hidden" : "";
+    snprintf(object, sizeof object, "snapshots/%s", snapshot->name);
+    clock_format(date, snapshot->gone_by);
+    if (snapshot->held)
+        report_find(reporting, FINDING_EXCEPTION, place, object, "held past its deadline, %s%s", date, hidden);
+    else if (snapshot->past_deadline)
+        report_find(reporting, FINDING_EXCEPTION, place, object,
+                    "the last good copy, kept past its deadline, %s, because nothing newer is complete%s", date,
+                    hidden);
+    else
+        report_find(reporting, FINDING_LATE, place, object, "it had to be gone by %s, and is there%s", date, hidden);
+}
+
+/* What was decided to go is told of with the destructions; here is what nobody decided about. */
+void report_deadlines(struct reporting *reporting) {
+    for (size_t i = 0; i < reporting->report->snapshot_count; i++) {
+        const struct report_snapshot *snapshot = &reporting->report->snapshots[i];
+        if (snapshot->gone_by == 0 || reporting->request->now < snapshot->gone_by ||
+            (snapshot->expired != 0 && !snapshot->held))
+            continue;
+        for (size_t p = 0; p < reporting->request->place_count; p++)
+            if (reporting->places[p].reached && snapshot->copies[p].state != COPY_ABSENT)
+                tell_past_deadline(reporting, snapshot, p);
+    }
+}
+
+/* --- absent ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Mirrors that have it, hidden copies left out. */
+static bool is_elsewhere(const struct reporting *reporting, const struct report_snapshot *snapshot) {
+    bool any = false;
+    for (size_t p = 1; p < reporting->request->place_count; p++)
+        any = any || snapshot->copies[p].state == COPY_WHOLE || snapshot->copies[p].state == COPY_INCOMPLETE;
+    return any;
+}
+
+/* The repository has what was captured until it expires. A mirror has it from the first copy that began afterwards. */
+static bool should_have(const struct reporting *reporting, const struct report_snapshot *snapshot, size_t p) {
+    if (p == 0)
+        return true;
+    const struct fact *copied = past_last(&reporting->past, FACT_MIRRORED, NULL, reporting->places[p].mirror);
+    return snapshot->exists && copied && copied->time > snapshot->finished;
+}
+
+static void tell_absent(struct reporting *reporting, const struct report_snapshot *snapshot, size_t p) {
+    char object[REPO_NAME_MAX];
+    const char *place = reporting->request->places[p].name;
+    snprintf(object, sizeof object, "snapshots/%s", snapshot->name);
+    if (snapshot->copies[p].state == COPY_HIDDEN)
+        report_find(reporting, FINDING_MISSING, place, object, "it is hidden, and nothing expired it");
+    else if (p == 0)
+        report_find(reporting, FINDING_MISSING, place, object,
+                    "it was captured, nothing expired it, and it is gone; %s",
+                    is_elsewhere(reporting, snapshot) ? "a mirror has it" : "no place has it");
+    else
+        report_find(reporting, FINDING_MISSING, place, object, "the last copy began after it, and did not bring it");
+}
+
+static void look_for_snapshots(struct reporting *reporting) {
+    for (size_t i = 0; i < reporting->report->snapshot_count; i++) {
+        const struct report_snapshot *snapshot = &reporting->report->snapshots[i];
+        for (size_t p = 0; p < reporting->request->place_count && snapshot->expired == 0; p++) {
+            enum copy_state state = snapshot->copies[p].state;
+            if ((state == COPY_ABSENT || state == COPY_HIDDEN) && should_have(reporting, snapshot, p))
+                tell_absent(reporting, snapshot, p);
+        }
+    }
+}
+
+/* Wrapped keys, holds, requests in the ledger: from the moment they are journalled until it says that they went. */
+static void look_for_stored(struct reporting *reporting) {
+    const struct facts *stored = &reporting->past.kinds[FACT_STORED];
+    for (size_t i = 0; i < stored->count; i++) {
+        const struct fact *fact = &stored->items[i];
+        const struct fact *copied;
+        if ((i > 0 && strcmp(stored->items[i - 1].object, fact->object) == 0) ||
+            past_last(&reporting->past, FACT_DECIDED, fact->object, NULL))
+            continue;
+        for (size_t p = 0; p < reporting->request->place_count; p++) {
+            const struct placed *placed = place_find(&reporting->places[p], fact->object);
+            if (!reporting->places[p].reached || (placed && !placed->hidden))
+                continue;
+            copied = p > 0 ? past_last(&reporting->past, FACT_MIRRORED, NULL, reporting->places[p].mirror) : NULL;
+            if (p == 0 || (copied && copied->time > fact->time))
+                report_find(reporting, FINDING_MISSING, reporting->request->places[p].name, fact->object,
+                            placed ? "it is hidden, and the journal does not say that it went"
+                                   : "it is gone, and the journal does not say so");
+        }
+    }
+}
+
+/* Of the latest record alone: those before it were replaced. */
+static void look_for_record(struct reporting *reporting) {
+    const struct facts *recorded = &reporting->past.kinds[FACT_RECORDED];
+    const struct fact *last = NULL;
+    for (size_t i = 0; i < recorded->count; i++)
+        if (!last || recorded->items[i].time >= last->time)
+            last = &recorded->items[i];
+    if (last && strcmp(last->object, "none") != 0 && !place_find(&reporting->places[0], last->object))
+        report_find(reporting, FINDING_MISSING, reporting->request->places[0].name, last->object,
+                    "the last record of what a purge condemned is gone");
+}
+
+/* Packs that snapshots need were looked for with the copies. */
+void report_absences(struct reporting *reporting) {
+    look_for_snapshots(reporting);
+    look_for_stored(reporting);
+    (void)look_for_record;
+}
+
+/* --- too old --------------------------------------------------------------------------------------------------------
+ */
+
+static void tell_stale(struct reporting *reporting, const char *place, const char *what, int64_t last) {
+    char date[CLOCK_TEXT];
+    if (last == 0)
+        report_find(reporting, FINDING_STALE, place, NULL, "%s: never", what);
+    else
+        report_find(reporting, FINDING_STALE, place, NULL, "%s: not since %s", what, clock_format(date, last));
+}
+
+static int64_t first_capture(const struct report *report) {
+    return report->snapshot_count > 0 ? report->snapshots[0].started : 0;
+}
+
+static void judge_mirror(struct reporting *reporting, size_t p, int64_t since) {
+    const struct report_store *store = &reporting->report->stores[p];
+    int64_t interval = report_interval(reporting), now = reporting->request->now;
+    int64_t expected = reporting->request->places[p].copy_interval;
+    int64_t last = store->copied != 0 ? store->copied : since;
+    if (expected > 0 && now - last > expected + interval + interval / 2)
+        tell_stale(reporting, store->name, "copied", store->copied);
+}
+
+/* What a set is too young for is not asked of it. */
+void report_staleness(struct reporting *reporting) {
+    const struct report *report = reporting->report;
+    int64_t now = reporting->request->now, interval = report_interval(reporting), since = first_capture(report);
+    int64_t newest = 0, drilled = 0;
+    for (size_t i = 0; i < report->snapshot_count; i++)
+        if (report->snapshots[i].outcome == OUTCOME_COMPLETE && report->snapshots[i].exists &&
+            report->snapshots[i].started > newest)
+            newest = report->snapshots[i].started;
+    if (now - newest > interval + interval / 2)
+        tell_stale(reporting, report->stores[0].name, "a complete snapshot", newest);
+
+    for (size_t p = 0; p < report->store_count && since != 0; p++) {
+        const struct report_store *store = &report->stores[p];
+        if (p > 0)
+            judge_mirror(reporting, p, since);
+        if (now - (store->verified != 0 ? store->verified : since) > VERIFIED_MOST)
+            tell_stale(reporting, store->name, "verified", store->verified);
+    }
+    const struct facts *drills = &reporting->past.kinds[FACT_DRILLED];
+    for (size_t i = 0; i < drills->count; i++)
+        drilled = drills->items[i].time > drilled ? drills->items[i].time : drilled;
+    if (since != 0 && now - (drilled != 0 ? drilled : since) > DRILLED_MOST)
+        tell_stale(reporting, NULL, "a restore test", drilled);
+}
