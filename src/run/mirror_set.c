@@ -1,5 +1,6 @@
 #include "locks_internal.h"
 #include "mirror_place_internal.h"
+#include <string.h>
 
 enum { DAY = 86400 };
 
@@ -51,7 +52,8 @@ int mirror_open(struct opened_set *set, const char *name, struct store **store, 
         const struct mirror_settings *mirror = &set->settings->mirrors[i];
         const struct mirror_past past = { .name = name };
         if (strcmp(mirror->name, name) == 0)
-            return open_mirror(set, mirror, &past, false, store, err) < 0 ? err_wrap(err, "mirror '%s'", name) : 0;
+            return mirror_place_open(set, mirror, &past, false, store, err) < 0 ? err_wrap(err, "mirror '%s'", name)
+                                                                                : 0;
     }
     return err_set(err, ERR_INVALID, "set '%s' has no mirror '%s'", set->settings->name, name);
 }
