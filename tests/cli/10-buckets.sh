@@ -32,10 +32,8 @@ is "$(s3_admin list "$BUCKET_PREFIX-repo" | grep -cE '(packs|index|snapshots)')"
     "$(s3_admin list "$BUCKET_PREFIX-mirror" some/where/ | grep -cE '(packs|index|snapshots)')" 'the mirror holds what the repository holds'
 expect 0 'a check that reads everything' check app --read-data
 expect 0 'a check of the mirror' check app --mirror far --read-data
-expect 0 'a restore' restore app --to "$SCRATCH/back"
-is "$(digest_of "$SCRATCH/data")" "$(digest_of "$SCRATCH/back/data$SCRATCH/data")" 'brings back every byte'
-expect 0 'a restore from the mirror' restore app --mirror far --to "$SCRATCH/back2"
-is "$(digest_of "$SCRATCH/data")" "$(digest_of "$SCRATCH/back2/data$SCRATCH/data")" 'too'
+comes_back 'a restore' data "$SCRATCH/data" app
+comes_back 'a restore from the mirror' data "$SCRATCH/data" app --mirror far
 expect 0 'ls' ls app '*random'
 expect 0 'find' find app one
 expect 0 'the journal' journal app
@@ -66,8 +64,7 @@ expect 12 'without an access key' list . --from "$far" --key "$SCRATCH/typed.key
 says "$SCRATCH/err" 'AWS_ACCESS_KEY_ID' 'it says where one is looked for'
 know_key
 expect 0 'with one in the environment' list . --from "$far" --key "$SCRATCH/typed.key"
-expect 0 'a restore' restore . --from "$far" --key "$SCRATCH/typed.key" --to "$SCRATCH/back3"
-is "$(digest_of "$SCRATCH/data")" "$(digest_of "$SCRATCH/back3/data$SCRATCH/data")" 'brings back every byte'
+comes_back 'a restore' data "$SCRATCH/data" . --from "$far" --key "$SCRATCH/typed.key"
 expect 0 'a wrapped key is opened from the bucket' key open . --from "$far" --passphrase-file "$SCRATCH/passphrase" --to "$SCRATCH/opened.key"
 expect 0 'and opens the backups' ls . --from "$far" --key "$SCRATCH/opened.key"
 forget_key
@@ -125,8 +122,7 @@ expect 0 'init' init old
 expect 0 'a night' run
 expect 0 'a check' check old --read-data
 expect 0 'of the mirror' check old --read-data --mirror far
-expect 0 'a restore' restore old --to "$SCRATCH/back4"
-is "$(digest_of "$SCRATCH/data")" "$(digest_of "$SCRATCH/back4/data$SCRATCH/data")" 'brings back every byte'
+comes_back 'a restore' data "$SCRATCH/data" old
 expect 1 'what it was before is not known' list old --as-of 2026-01-01
 says "$SCRATCH/err" 'v2|V2' 'because of the signature'
 sed -i 's|name = "far";|name = "far"; lock = "governance";|' "$CONFIG"

@@ -31,16 +31,14 @@ write_bucket_config "$CONFIG" "$SCRATCH" "$(address repo deep/store)" "$(make_se
 expect 0 'a repository in a bucket' init app
 expect 0 'with a snapshot' snapshot app
 holds 'rclone copies it into a folder' by_rclone copy "rgw:$BUCKET_PREFIX-repo/deep/store" "$SCRATCH/folder"
-restored_is_equal() { # FROM WHAT
-    rm -rf "$SCRATCH/back"
-    expect 0 "$2" restore . --from "$1" --credentials "$CREDENTIALS" --key "$SCRATCH/keys/app.read" --to "$SCRATCH/back"
-    is "$(digest_of "$SCRATCH/data")" "$(digest_of "$SCRATCH/back/data$SCRATCH/data")" 'with every byte'
+comes_back_from() { # STORE WHAT
+    comes_back "$2" data "$SCRATCH/data" . --from "$1" --credentials "$CREDENTIALS" --key "$SCRATCH/keys/app.read"
 }
-restored_is_equal "$SCRATCH/folder" 'from which all comes back'
+comes_back_from "$SCRATCH/folder" 'from which all comes back'
 holds 's3cmd copies it into a folder' by_s3cmd sync "s3://$BUCKET_PREFIX-repo/deep/store/" "$SCRATCH/other/"
 holds 'the same' diff -r "$SCRATCH/folder" "$SCRATCH/other"
 holds 's3cmd copies the folder into another bucket' by_s3cmd sync "$SCRATCH/folder/" "s3://$BUCKET_PREFIX-copied/store/"
-restored_is_equal "$(url_address copied store)" 'from which all comes back, too'
+comes_back_from "$(url_address copied store)" 'from which all comes back, too'
 
 # --- objects, small and large ---
 make_bucket objects

@@ -44,7 +44,6 @@ is 16 "$(count_heads "$SCRATCH/mirror")" 'on the mirror too'
 holds 'every set is whole' all_at_once check SET --read-data
 holds 'on the mirror too' all_at_once check SET --read-data --mirror offsite
 for set in "${sets[@]}"; do
-    expect 0 "set $set comes back" restore "$set" --to "$SCRATCH/back/$set"
-    is "$(digest_of "$SCRATCH/data/$set")" "$(digest_of "$SCRATCH/back/$set/files$SCRATCH/data/$set")" 'bit for bit'
+    comes_back "set $set comes back" files "$SCRATCH/data/$set" "$set"
 done
 finish

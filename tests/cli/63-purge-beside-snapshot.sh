@@ -48,10 +48,8 @@ is 0 "$?" 'the long snapshot ends well'
 rm "$SCRATCH/slowly"
 whole() { # WHAT
     expect 0 "$1: the repository is whole" check app --read-data
-    rm -rf "$SCRATCH/back"
-    expect 0 "$1: the newest comes back" restore app --to "$SCRATCH/back"
-    is "$(sha256sum <"$SCRATCH/content")" "$(sha256sum <"$SCRATCH/back/feed/content")" 'bit for bit'
-    is "$(digest_of "$tree")" "$(digest_of "$SCRATCH/back/files$tree")" 'bit for bit, the files too'
+    comes_back "$1: the newest comes back" files "$tree" app
+    is "$(sha256sum <"$SCRATCH/content")" "$(sha256sum <"$SCRATCH/back/feed/content")" 'the stream, too'
 }
 whole 'after the purge'
 expect 0 'the next rotation ends what waited' rotate app --apply --as-of 2026-03-03T03:00:00Z

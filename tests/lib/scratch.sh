@@ -99,6 +99,15 @@ digest_of() { # FOLDER
     )
 }
 
+# A restore, as one case, and that it brings FOLDER back from SOURCE as FOLDER is, as another; it lies in $SCRATCH/back.
+comes_back() { # WHAT SOURCE FOLDER ARGUMENT...
+    local what=$1 source=$2 folder=$3
+    shift 3
+    rm -rf "$SCRATCH/back"
+    expect 0 "$what" restore "$@" --to "$SCRATCH/back"
+    is "$(digest_of "$folder")" "$(digest_of "$SCRATCH/back/$source$folder")" 'bit for bit'
+}
+
 # How many snapshots of a set exist: heads are objects, so that this trusts no command of the program.
 count_heads() { # STORE
     find "$1" -path '*/snapshots/*' -type f ! -name '.*' 2>/dev/null | wc -l
