@@ -56,3 +56,14 @@ int mirror_place_open(struct opened_set *set, const struct mirror_settings *mirr
     *store = NULL;
     return -1;
 }
+
+int mirror_open(struct opened_set *set, const char *name, struct store **store, struct err *err) {
+    for (size_t i = 0; i < set->settings->mirror_count; i++) {
+        const struct mirror_settings *mirror = &set->settings->mirrors[i];
+        const struct mirror_past past = { .name = name };
+        if (strcmp(mirror->name, name) == 0)
+            return mirror_place_open(set, mirror, &past, false, store, err) < 0 ? err_wrap(err, "mirror '%s'", name)
+                                                                                : 0;
+    }
+    return err_set(err, ERR_INVALID, "set '%s' has no mirror '%s'", set->settings->name, name);
+}

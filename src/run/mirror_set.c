@@ -1,6 +1,5 @@
 #include "locks_internal.h"
 #include "mirror_place_internal.h"
-#include <string.h>
 
 enum { DAY = 86400 };
 
@@ -45,15 +44,4 @@ int mirror_set(struct opened_set *set, const struct mirror_settings *mirror, int
     }
     store_close(store);
     return status;
-}
-
-int mirror_open(struct opened_set *set, const char *name, struct store **store, struct err *err) {
-    for (size_t i = 0; i < set->settings->mirror_count; i++) {
-        const struct mirror_settings *mirror = &set->settings->mirrors[i];
-        const struct mirror_past past = { .name = name };
-        if (strcmp(mirror->name, name) == 0)
-            return mirror_place_open(set, mirror, &past, false, store, err) < 0 ? err_wrap(err, "mirror '%s'", name)
-                                                                                : 0;
-    }
-    return err_set(err, ERR_INVALID, "set '%s' has no mirror '%s'", set->settings->name, name);
 }
