@@ -156,7 +156,7 @@ static const struct head *find_head(const struct purge *purge, const char *name)
     return NULL;
 }
 
-/* Takes a snapshot from those that expire: a lock holds its head, so what it refers to stays as well. */
+/* Takes a snapshot from those that expire: a lock or a hold keeps its head, so what it refers to stays as well. */
 static void spare_head(struct purge *purge, size_t at) {
     purge->options->expiry_count--;
     memmove(purge->expiries + at, purge->expiries + at + 1,
@@ -174,6 +174,19 @@ static void spare_locked_heads(struct purge *purge) {
         destruction_count_refusal(destruction, until);
         spare_head(purge, i);
     }
+}
+
+/* Takes the snapshots that a hold keeps from those that expire: whoever asked for this purge may not have known it. */
+static bool spare_held_heads(struct purge *purge) {
+    bool any = false;
+    for (size_t i = purge->options->expiry_count; i-- > 0;) {
+        if (!purge_guard_holds(&purge->guard, purge->expiries[i].head, purge->options->now))
+            continue;
+        log_info(purge->repo->log, "snapshot %s stays: a hold was placed on it", purge->expiries[i].head);
+        spare_head(purge, i);
+        any = true;
+    }
+    return any;
 }
 
 static int end_heads(struct purge *purge, struct err *err) {
@@ -293,8 +306,19 @@ static int move(struct purge *purge, struct err *err) {
     return result;
 }
 
+/* Looking takes its time, and until a decision is journalled a hold that is placed counts. */
+static int look_beside_holds(struct purge *purge, struct err *err) {
+    for (;;) {
+        if (look(purge, err) < 0 || purge_guard_reload_holds(&purge->guard, err) < 0)
+            return -1;
+        if (!spare_held_heads(purge))
+            return 0;
+        forget(purge);
+    }
+}
+
 static int run_steps(struct purge *purge, struct err *err) {
-    if (look(purge, err) < 0)
+    if (look_beside_holds(purge, err) < 0)
         return -1;
     if (expire(purge, err) < 0)
         return -1;
@@ -362,6 +386,7 @@ int purge_run(struct repo *repo, const struct purge_options *options, struct pur
     int status = purge_guard_open(repo, &own, &purge.guard, err);
     if (status == 0) {
         spare_locked_heads(&purge);
+        spare_held_heads(&purge);
         status = run_steps(&purge, err);
     }
     status = finish(&purge, status, err);

@@ -49,6 +49,7 @@ static int follow(void *context, const char *segment, const struct journal_entry
     } else if (strcmp(entry->event, "key_removed") == 0 && id) {
         decide(walk->guard, "keys/", id);
     }
+    hold_witness_read(&walk->guard->witness, entry);
     destruction_read(&walk->guard->destruction, entry);
     return 0;
 }
@@ -122,7 +123,9 @@ int purge_guard_open(struct repo *repo, const struct purge_options *options, str
     dated_names_sort(&guard->hidden);
     for (size_t i = 0; i < guard->hidden.count; i++)
         guard->hidden.items[i].time = is_passing(guard->hidden.items[i].name);
-    return read_journal(guard, err);
+    if (purge_guard_reload_holds(guard, err) < 0 || read_journal(guard, err) < 0)
+        return -1;
+    return guard->journal_known ? hold_witness_check(&guard->witness, repo, &guard->holds, options->now, err) : 0;
 }
 
 void purge_guard_close(struct purge_guard *guard) {
@@ -130,6 +133,8 @@ void purge_guard_close(struct purge_guard *guard) {
     destruction_release(&guard->destruction);
     dated_names_release(&guard->captured);
     dated_names_release(&guard->hidden);
+    holds_release(&guard->holds);
+    hold_witness_release(&guard->witness);
 }
 
 int purge_guard_check(const struct purge_guard *guard, struct err *err) {
@@ -180,6 +185,21 @@ int purge_guard_heads(struct purge_guard *guard, const struct heads *heads, cons
     }
     guard->absent_told = true;
     return 0;
+}
+
+/* --- holds ----------------------------------------------------------------------------------------------------------
+ */
+
+int purge_guard_reload_holds(struct purge_guard *guard, struct err *err) {
+    holds_release(&guard->holds);
+    return holds_load(guard->repo, &guard->holds, err);
+}
+
+bool purge_guard_holds(const struct purge_guard *guard, const char *head, int64_t now) {
+    int64_t started = 0;
+    if (clock_parse_compact(head, &started, NULL) < 0)
+        return true; /* no name of a snapshot */
+    return holds_covering(&guard->holds, head, started, now) != NULL;
 }
 
 /* --- hidden remains -------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 #ifndef MUNIMENT_RUN_LOCKS_INTERNAL_H
 #define MUNIMENT_RUN_LOCKS_INTERNAL_H
 
+#include <muniment/repo/hold.h>
 #include <muniment/repo/locks.h>
 #include <muniment/run/nightly.h>
 
@@ -10,6 +11,7 @@ struct lock_policy {
     const struct policy *policy;
     int64_t now;
     struct calendar *calendar;
+    struct holds holds;
     char *memory;
     struct lock_rule rule;
 };

@@ -1,15 +1,17 @@
 #include "locks_internal.h"
+#include <muniment/repo/hold.h>
 #include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
 #include <stdlib.h>
 
-static struct plan_snapshot describe_head(const struct head *head) {
+static struct plan_snapshot describe_head(const struct head *head, const struct holds *holds, int64_t now) {
     return (struct plan_snapshot){
         .started = head->started,
         .deadline = head->deadline,
         .bytes = head_bytes(head),
         .units = head_units(head),
         .complete = head->outcome == OUTCOME_COMPLETE,
+        .held = holds_covering(holds, head->name, head->started, now) != NULL,
     };
 }
 
@@ -17,6 +19,7 @@ int rotate_plan(struct opened_set *set, int64_t now, struct heads *heads, struct
                 struct plan_summary *summary, struct err *err) {
     const struct policy *policy = &set->settings->policy;
     struct calendar *calendar = NULL;
+    struct holds holds = { 0 };
     struct plan_snapshot *snapshots = NULL;
     struct plan_verdict *made = NULL;
     *heads = (struct heads){ 0 };
@@ -25,11 +28,13 @@ int rotate_plan(struct opened_set *set, int64_t now, struct heads *heads, struct
     int status = calendar_open(policy->timezone, &calendar, err);
     if (status == 0)
         status = heads_load(&set->repo, heads, err);
+    if (status == 0)
+        status = holds_load(&set->repo, &holds, err);
     if (status == 0) {
         snapshots = mem_array(heads->count + 1, sizeof *snapshots);
         made = mem_array(heads->count + 1, sizeof *made);
         for (size_t i = 0; i < heads->count; i++)
-            snapshots[i] = describe_head(&heads->items[i]);
+            snapshots[i] = describe_head(&heads->items[i], &holds, now);
         status = plan_make(policy, calendar, snapshots, heads->count, now, made, summary, err);
     }
     if (status == 0) {
@@ -39,6 +44,7 @@ int rotate_plan(struct opened_set *set, int64_t now, struct heads *heads, struct
         heads_release(heads);
     }
     free(snapshots);
+    holds_release(&holds);
     calendar_close(calendar);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "../../src/repo/lock_memory_internal.h"
 #include "../../src/run/locks_internal.h"
 #include "../lib/scratch.h"
+#include "../lib/scratch_repo.h"
 #include "../lib/times.h"
 #include <muniment/util/clock.h>
 #include <muniment/util/file.h>
@@ -18,15 +19,26 @@
 
 enum { DAY = 86400 };
 
-static struct lock_dates dates(const struct policy *policy, const struct head *head, int64_t now) {
+/* `hold` may be NULL. */
+static struct lock_dates dates_held(const struct policy *policy, const struct head *head, int64_t now,
+                                    struct hold *hold) {
     struct err err = { 0 };
+    struct scratch_repo scratch;
     struct set_settings settings = { .policy = *policy };
-    struct opened_set set = { .settings = &settings };
     struct lock_policy locks;
+    scratch_repo_open(&scratch);
+    if (hold)
+        assert_success(hold_place(&scratch.repo, hold, &err), &err);
+    struct opened_set set = { .settings = &settings, .store = scratch.store, .repo = scratch.repo };
     assert_success(lock_policy_open(&locks, &set, NULL, now, &err), &err);
     struct lock_dates found = locks.rule.dates(locks.rule.context, head);
     lock_policy_close(&locks);
+    scratch_repo_close(&scratch);
     return found;
+}
+
+static struct lock_dates dates(const struct policy *policy, const struct head *head, int64_t now) {
+    return dates_held(policy, head, now, NULL);
 }
 
 static void a_pack_may_be_locked_until_its_dead_chunks_are_due(void **state) {
@@ -66,6 +78,41 @@ static void the_deadline_bounds_both_dates(void **state) {
     found = dates(&policy, &head, born);
     assert_int_equal(found.until, born + 88 * DAY);
     assert_int_equal(found.cap, born + 88 * DAY);
+}
+
+static void a_hold_lengthens_both_dates(void **state) {
+    (void)state;
+    int64_t born = at("2026-03-02T02:00:00Z"), now = born + 87 * DAY;
+    static char owner[] = "legal", reason[] = "case 7";
+    struct policy policy = { .monthly = 6, .max_age = 90 * DAY, .purge_within = 30 * DAY };
+    struct head head = {
+        .started = born, .deadline = born + 90 * DAY, .tiers = TIER_MONTHLY, .outcome = OUTCOME_COMPLETE
+    };
+    char *name = TEXT("20260302T020000Z-0000");
+    head.name = name;
+    struct hold hold = {
+        .scope = HOLD_RANGE, .from = born, .until = born, .owner = owner, .reason = reason, .placed = born + DAY
+    };
+    struct lock_dates found = dates_held(&policy, &head, now, &hold);
+    assert_int_equal(found.until, now + 30 * DAY);
+    assert_int_equal(found.cap, now + 30 * DAY);
+
+    /* It need not outlast a hold that ends by itself. */
+    hold.ends = now + 10 * DAY;
+    found = dates_held(&policy, &head, now, &hold);
+    assert_int_equal(found.until, now + 10 * DAY);
+
+    /* What the policy asks for is kept, and so is what nothing else would lock. */
+    found = dates_held(&policy, &head, born + 2 * DAY, &hold);
+    assert_int_equal(found.until, born + 88 * DAY);
+    policy = (struct policy){ .interval = DAY };
+    head.deadline = 0;
+    found = dates_held(&policy, &head, now, &hold);
+    assert_int_equal(found.until, now + 10 * DAY);
+
+    /* One that it does not cover. */
+    hold.from = hold.until = born + 1;
+    assert_int_equal(dates_held(&policy, &head, now, &hold).until, 0);
 }
 
 static void a_partial_snapshot_is_locked_for_a_day_at_most(void **state) {
@@ -146,6 +193,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pack_may_be_locked_until_its_dead_chunks_are_due),
         cmocka_unit_test(the_deadline_bounds_both_dates),
+        cmocka_unit_test(a_hold_lengthens_both_dates),
         cmocka_unit_test(a_partial_snapshot_is_locked_for_a_day_at_most),
         cmocka_unit_test(what_never_ends_is_not_locked),
         cmocka_unit_test(dates_that_were_set_are_remembered),

@@ -8,6 +8,11 @@
  * a lock that outlasts it would make a deadline impossible to keep, while a pack that is unlocked early is still kept
  * by everyone who may delete and means well.
  *
+ * A snapshot that a hold keeps is locked for 30 days more, or until the hold ends by itself where that is sooner, and
+ * with every night anew. Its pack's cap is never before that. So the lock of a hold without an end lasts as long as
+ * anybody looks after it, and a hold that is released lets go within 30 days; legal holds, which last until somebody
+ * takes them off each version, are not used.
+ *
  * So a lock shields what it can for as long as the policy is sure to need it. Index objects are never locked, and
  * neither are keys, sessions, claims and purge records.
  *

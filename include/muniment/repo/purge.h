@@ -5,7 +5,7 @@
  *  1. Take the set's purge lock, and a claim where locks hold on one machine only. Load heads, index, purge records.
  *     Compare the heads with the journal: one that never expired and exists without being listed ends the run, because
  *     listings cannot be relied on then.
- *  2. Journal the expiries, then remove the expired heads.
+ *  2. Read the holds again: what one covers stays. Journal the expiries, then remove the expired heads.
  *  3. Mark: one bit a slot, over the reference streams of the heads that stay.
  *  4. Dead slots get a deadline (see below); per pack the earliest is kept in the purge record, which is written before
  *     the heads are removed.
