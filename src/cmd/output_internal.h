@@ -8,7 +8,10 @@
 #ifndef MUNIMENT_CMD_OUTPUT_INTERNAL_H
 #define MUNIMENT_CMD_OUTPUT_INTERNAL_H
 
+#include <muniment/retention/plan.h>
 #include <muniment/util/buffer.h>
+#include <muniment/util/form.h>
+#include <muniment/util/table.h>
 
 enum { JSON_SCHEMA = 1 };
 
@@ -38,16 +41,6 @@ void json_list_end(struct output *output);
 void json_group(struct output *output, const char *name);
 void json_group_end(struct output *output);
 
-/* Forms for people; each writes into `text` and returns it. */
-enum { FORM_TEXT = 64 };
-char *form_bytes(char text[FORM_TEXT], uint64_t bytes);                  /* "735 MB", "1.2 GB" */
-char *form_count(char text[FORM_TEXT], uint64_t count, const char *one); /* "1 pack", "3 packs" */
-char *form_ago(char text[FORM_TEXT], int64_t when, int64_t now);
-char *form_when(char text[FORM_TEXT], int64_t when, int64_t now); /* "2026-03-01T02:00:00Z (5 h ago)" */
-char *form_tiers(char text[FORM_TEXT], uint8_t tiers);            /* "daily weekly", or "-" */
-char *form_seconds(char text[FORM_TEXT], double seconds);         /* "0.3 s", "2 min 10 s" */
-char *form_speed(char text[FORM_TEXT], uint64_t bytes, double seconds);
-
 /* A message for a terminal: as form_name(), but '\\', tabs and line ends stay. The caller frees it. */
 char *form_message(const char *message);
 
@@ -55,14 +48,6 @@ char *form_message(const char *message);
  */
 char *form_name(const char *name);
 
-/* --- tables --- */
-
-struct table;
-
-/* `columns`: one letter each, 'l' or 'r' for its side. */
-struct table *table_new(const char *columns);
-void table_cell(struct table *table, const char *format, ...) PRINTF_LIKE(2, 3);
 void table_print(struct table *table, struct output *output); /* as text; nothing with --json. Frees the table. */
-void table_free(struct table *table);
 
 #endif

@@ -23,6 +23,7 @@
 #include <muniment/retention/calendar.h>
 #include <muniment/util/buffer.h>
 #include <muniment/util/error.h>
+#include <muniment/util/form.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,7 @@ enum tier {
     TIER_MONTHLY = 4,
     TIER_YEARLY = 8,
 };
+char *form_tiers(char text[FORM_TEXT], uint8_t tiers); /* "daily weekly", or "-"; returns text */
 
 struct policy {
     uint32_t daily, weekly, monthly, yearly; /* 0: no such tier */

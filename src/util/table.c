@@ -1,5 +1,6 @@
-#include "output_internal.h"
 #include <muniment/util/memory.h>
+#include <muniment/util/table.h>
+#include <muniment/util/text.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,15 +28,7 @@ void table_cell(struct table *table, const char *format, ...) {
     table->count++;
 }
 
-/* Columns a terminal uses for the text: bytes that continue a UTF-8 sequence use none. */
-static size_t text_width(const char *text) {
-    size_t width = 0;
-    for (; *text != '\0'; text++)
-        width += ((unsigned char)*text & 0xc0) != 0x80;
-    return width;
-}
-
-void table_print(struct table *table, struct output *output) {
+void table_put(struct table *table, const char *indent, struct buffer *out) {
     size_t columns = strlen(table->columns);
     size_t *widths = mem_array(columns, sizeof *widths);
     for (size_t i = 0; i < table->count; i++) {
@@ -49,10 +42,12 @@ void table_print(struct table *table, struct output *output) {
         size_t column = i % columns;
         bool last = column + 1 == columns;
         int padding = (int)(widths[column] - text_width(table->cells[i]));
+        if (column == 0)
+            buffer_printf(out, "%s", indent);
         if (table->columns[column] == 'r')
-            output_text(output, "%*s%s%s", padding, "", table->cells[i], last ? "\n" : "  ");
+            buffer_printf(out, "%*s%s%s", padding, "", table->cells[i], last ? "\n" : "  ");
         else
-            output_text(output, "%s%*s%s", table->cells[i], last ? 0 : padding, "", last ? "\n" : "  ");
+            buffer_printf(out, "%s%*s%s", table->cells[i], last ? 0 : padding, "", last ? "\n" : "  ");
     }
 
     free(widths);

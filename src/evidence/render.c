@@ -1,0 +1,115 @@
+#include "render_internal.h"
+#include <muniment/util/clock.h>
+#include <muniment/util/form.h>
+#include <muniment/util/hex.h>
+#include <stdio.h>
+#include <string.h>
+
+void report_render(const struct report *report, enum report_format format, struct buffer *out) {
+    static void (*const FORMS[])(const struct report *, struct buffer *) = {
+        [REPORT_JSON] = render_json,
+    };
+    FORMS[format](report, out);
+}
+
+/* --- numbers ------------------------------------------------------------------------------------------------------ */
+
+static void count_snapshots(const struct report *report, struct render_numbers *numbers) {
+    for (size_t i = 0; i < report->snapshot_count; i++) {
+        const struct report_snapshot *snapshot = &report->snapshots[i];
+        if (!snapshot->exists) {
+            numbers->snapshots_gone++;
+            continue;
+        }
+        if (numbers->snapshots++ == 0)
+            numbers->oldest = snapshot->started;
+        numbers->newest = snapshot->started;
+        for (size_t place = 0; place < report->store_count; place++) {
+            numbers->copies++;
+            numbers->copies_whole += snapshot->copies[place].state == COPY_WHOLE;
+        }
+    }
+}
+
+void render_count(const struct report *report, struct render_numbers *numbers) {
+    *numbers = (struct render_numbers){ .drills = report->drill_count,
+                                        .destructions = report->destruction_count,
+                                        .reads = report->read_count };
+    count_snapshots(report, numbers);
+    for (size_t i = 0; i < report->store_count; i++)
+        numbers->bytes += report->stores[i].bytes + report->stores[i].hidden_bytes;
+    for (size_t i = 0; i < report->run_count; i++) {
+        enum run_outcome outcome = report->runs[i].outcome;
+        numbers->runs += outcome != RUN_EXPECTED;
+        numbers->runs_ok += outcome == RUN_OK;
+        numbers->runs_late += outcome == RUN_LATE;
+        numbers->runs_partial += outcome == RUN_PARTIAL;
+        numbers->runs_failed += outcome == RUN_FAILED;
+        numbers->runs_missed += outcome == RUN_MISSED;
+    }
+    for (size_t i = 0; i < report->drill_count; i++)
+        numbers->drills_passed += report->drills[i].passed;
+    for (size_t i = 0; i < report->destruction_count; i++)
+        numbers->destructions_confirmed += report->destructions[i].state == DESTRUCTION_CONFIRMED;
+    for (size_t i = 0; i < report->hold_count; i++)
+        numbers->holds +=
+            report->holds[i].released == 0 && (report->holds[i].ends == 0 || report->holds[i].ends > report->generated);
+    for (size_t i = 0; i < report->finding_count; i++)
+        numbers->exceptions += report->findings[i].kind == FINDING_EXCEPTION;
+    numbers->findings = report->finding_count - numbers->exceptions;
+}
+
+/* --- tokens ------------------------------------------------------------------------------------------------------- */
+
+char *render_mark(const struct report *report, char text[RENDER_MARK]) {
+    char from[CLOCK_TEXT], until[CLOCK_TEXT], generated[CLOCK_TEXT];
+    snprintf(text, RENDER_MARK, "muniment-report-%d:%s:%s:%.16s:%.16s:%.16s", REPORT_SCHEMA, report->set_id, report->id,
+             clock_format_compact(from, report->from), clock_format_compact(until, report->until),
+             clock_format_compact(generated, report->generated));
+    return text;
+}
+
+char *render_witness(const struct report *report, const struct report_chain *chain, char text[JOURNAL_WITNESS]) {
+    struct keys keys = { 0 };
+    struct journal_chain known = { .last = chain->number };
+    memcpy(keys.set_name, report->set_id, sizeof keys.set_name);
+    memcpy(known.host, chain->host, sizeof known.host);
+    if (!hex_decode(known.hash, sizeof known.hash, chain->hash))
+        memset(known.hash, 0, sizeof known.hash);
+    return journal_witness(&keys, &known, text);
+}
+
+/* --- sentences ---------------------------------------------------------------------------------------------------- */
+
+const char *render_scope_text(enum hold_scope scope) {
+    static const char *const TEXTS[] = { "unknown", "set", "snapshot", "range" };
+    return TEXTS[scope];
+}
+
+void render_verdict(const struct report *report, struct buffer *out) {
+    struct render_numbers numbers;
+    char count[FORM_TEXT];
+    render_count(report, &numbers);
+    if (report->as_expected && numbers.exceptions == 0)
+        buffer_printf(out, "As promised. Every copy, deadline and destruction was found as the policy and the journal "
+                           "say.");
+    else if (report->as_expected)
+        buffer_printf(out, "As promised, with %s that %s meant and listed in part 8.",
+                      form_count(count, numbers.exceptions, "exception"), numbers.exceptions == 1 ? "is" : "are");
+    else
+        buffer_printf(out, "Not as promised: %s, listed in part 8.", form_count(count, numbers.findings, "finding"));
+}
+
+void render_erasure(const struct report *report, struct buffer *out) {
+    char when[CLOCK_TEXT], now[CLOCK_TEXT], span[CLOCK_TEXT];
+    clock_format(now, report->generated);
+    if (report->erased_after != 0)
+        buffer_printf(out, "What is deleted in the live systems at %s is in no backup after %s.", now,
+                      clock_format(when, report->erased_after));
+    else
+        buffer_printf(out, "What is deleted in the live systems at %s may stay in a backup without end.", now);
+    if (report->erasure_horizon >= 0)
+        buffer_printf(out, " By the policy alone it takes %s.", clock_format_span(span, report->erasure_horizon));
+    if (report->erasure_promise > 0)
+        buffer_printf(out, " Promised: %s.", clock_format_span(span, report->erasure_promise));
+}
