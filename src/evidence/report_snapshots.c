@@ -148,20 +148,12 @@ static bool is_planned(const struct report_snapshot *snapshot) {
     return snapshot->exists && snapshot->head_known;
 }
 
-static void take_verdict(const struct reporting *reporting, struct report_snapshot *snapshot,
-                         const struct plan_verdict *verdict) {
-    const struct report_request *request = reporting->request;
+static void take_verdict(struct report_snapshot *snapshot, const struct plan_verdict *verdict, int64_t expires) {
     free(snapshot->reason);
     snapshot->reason = mem_string(verdict->reason);
     snapshot->tiers = verdict->tiers;
     snapshot->gone_by = verdict->deadline;
-    if (snapshot->held)
-        return;
-    snapshot->expires =
-        verdict->keep ? plan_lock_until(reporting->calendar, request->policy, snapshot->birth_tiers, snapshot->started)
-                      : request->now;
-    if (snapshot->expires != 0 && snapshot->expires < request->now)
-        snapshot->expires = request->now;
+    snapshot->expires = expires;
 }
 
 /* As a rotation would do now, so that what is said of a snapshot is what will be done with it. */
@@ -169,6 +161,9 @@ static void plan_now(struct reporting *reporting) {
     struct report *report = reporting->report;
     struct plan_snapshot *planned = mem_array(report->snapshot_count + 1, sizeof *planned);
     struct plan_verdict *verdicts = mem_array(report->snapshot_count + 1, sizeof *verdicts);
+    int64_t *expires = mem_array(report->snapshot_count + 1, sizeof *expires);
+    const struct policy *policy = reporting->request->policy;
+    int64_t now = reporting->request->now;
     struct plan_summary summary;
     struct err err = { 0 };
     size_t count = 0;
@@ -176,23 +171,21 @@ static void plan_now(struct reporting *reporting) {
         struct report_snapshot *snapshot = &report->snapshots[i];
         if (!is_planned(snapshot))
             continue;
-        planned[count++] = (struct plan_snapshot){
-            .started = snapshot->started,
-            .deadline = snapshot->head.deadline,
-            .bytes = snapshot->bytes,
-            .units = head_units(&snapshot->head),
-            .complete = snapshot->outcome == OUTCOME_COMPLETE,
-        };
+        planned[count] = plan_snapshot_of(&snapshot->head);
+        planned[count++].held = snapshot->held;
     }
-    if (plan_make(reporting->request->policy, reporting->calendar, planned, count, reporting->request->now, verdicts,
-                  &summary, &err) < 0) {
+    if (plan_make(policy, reporting->calendar, planned, count, now, verdicts, &summary, &err) < 0) {
         report_find(reporting, FINDING_UNKNOWN, NULL, NULL, "%s", err.message);
     } else {
+        plan_expiry(policy, reporting->calendar, planned, verdicts, count, now, expires);
         for (size_t i = 0, at = 0; i < report->snapshot_count; i++)
-            if (is_planned(&report->snapshots[i]))
-                take_verdict(reporting, &report->snapshots[i], &verdicts[at++]);
+            if (is_planned(&report->snapshots[i])) {
+                take_verdict(&report->snapshots[i], &verdicts[at], expires[at]);
+                at++;
+            }
     }
     free(planned);
+    free(expires);
     free(verdicts);
 }
 

@@ -116,6 +116,8 @@ static void encode_source(const struct head_source *source, struct buffer *out) 
 void head_encode(const struct head *head, struct buffer *out) {
     buffer_put_u8(out, head->outcome);
     buffer_put_u8(out, head->tiers);
+    for (int tier = 0; tier < HEAD_TIERS; tier++)
+        buffer_put_u32(out, head->limits[tier]);
     buffer_put_i64(out, head->started);
     buffer_put_i64(out, head->finished);
     buffer_put_i64(out, head->deadline);
@@ -215,6 +217,11 @@ static void decode_source(struct head_source *source, struct reader *reader) {
 static void decode(struct head *head, struct reader *reader) {
     head->outcome = read_outcome(reader);
     head->tiers = reader_u8(reader);
+    for (int tier = 0; tier < HEAD_TIERS; tier++) {
+        head->limits[tier] = reader_u32(reader);
+        if ((head->tiers & 1 << tier) != 0 && head->limits[tier] == 0)
+            reader->failed = true;
+    }
     head->started = read_time(reader);
     head->finished = read_time(reader);
     head->deadline = read_time(reader);

@@ -48,22 +48,20 @@ static int64_t week_of_day(int64_t day) {
     return floor_div(day + 3, 7);
 }
 
-int64_t calendar_period(const struct calendar *calendar, enum period period, int64_t when) {
+void calendar_periods(const struct calendar *calendar, int64_t when, int64_t numbers[4]) {
     int64_t days = local_day(calendar, when), year;
     int month, day;
-    switch (period) {
-    case PERIOD_DAY:
-        return days;
-    case PERIOD_WEEK:
-        return week_of_day(days);
-    case PERIOD_MONTH:
-        date_from_days(days, &year, &month, &day);
-        return year * 12 + month - 1;
-    case PERIOD_YEAR:
-        break;
-    }
     date_from_days(days, &year, &month, &day);
-    return year;
+    numbers[PERIOD_DAY] = days;
+    numbers[PERIOD_WEEK] = week_of_day(days);
+    numbers[PERIOD_MONTH] = year * 12 + month - 1;
+    numbers[PERIOD_YEAR] = year;
+}
+
+int64_t calendar_period(const struct calendar *calendar, enum period period, int64_t when) {
+    int64_t numbers[4];
+    calendar_periods(calendar, when, numbers);
+    return numbers[period];
 }
 
 char *calendar_format(const struct calendar *calendar, enum period period, int64_t when, char *text) {

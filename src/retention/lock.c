@@ -34,23 +34,27 @@ static int64_t period_begins(const struct calendar *calendar, enum period period
 
 /* A snapshot leaves a tier of N periods when N later ones have a complete snapshot: in the first moment of the last of
  * these at the earliest. Without any tier it stays until its day is over. */
-static int64_t tiers_end(const struct calendar *calendar, const struct policy *policy, uint8_t tiers, int64_t when) {
+static int64_t tiers_end(const struct calendar *calendar, const uint32_t limits[TIER_KINDS], uint8_t tiers,
+                         int64_t when) {
     int64_t end = period_begins(calendar, PERIOD_DAY, when, 1);
     for (int kind = 0; kind < TIER_KINDS; kind++) {
-        uint32_t wanted = tier_wanted(policy, kind);
-        if ((tiers & 1 << kind) == 0 || wanted == 0)
+        if ((tiers & 1 << kind) == 0 || limits[kind] == 0)
             continue;
-        int64_t leaves = period_begins(calendar, TIER_TABLE[kind].period, when, wanted);
+        int64_t leaves = period_begins(calendar, TIER_TABLE[kind].period, when, limits[kind]);
         end = leaves > end ? leaves : end;
     }
     return end;
 }
 
-int64_t plan_lock_until(const struct calendar *calendar, const struct policy *policy, uint8_t tiers, int64_t when) {
-    int64_t until = plan_has_tiers(policy) ? tiers_end(calendar, policy, tiers, when) : 0;
-    int64_t deadline = plan_deadline(policy, when);
+int64_t plan_lock_until(const struct calendar *calendar, const struct policy *policy,
+                        const struct plan_snapshot *snapshot, uint8_t tiers) {
+    uint32_t limits[TIER_KINDS];
+    bool limited = tier_limits(policy, snapshot, limits);
+    int64_t until = limited ? tiers_end(calendar, limits, tiers, snapshot->started) : 0;
+    int64_t deadline = plan_effective_deadline(policy, snapshot);
     if (deadline != 0) {
-        int64_t expires = add_bounded(deadline, -plan_slack(policy));
+        int64_t life = add_bounded(deadline, -snapshot->started);
+        int64_t expires = add_bounded(deadline, -plan_slack_of(policy, life));
         if (until == 0 || expires < until)
             until = expires;
     }

@@ -11,22 +11,6 @@ enum {
     CLOCK_TOLERANCE = PLAN_DAY /* how far in the future the newest may be */
 };
 
-const struct tier_kind TIER_TABLE[TIER_KINDS] = {
-    { "daily", PERIOD_DAY },
-    { "weekly", PERIOD_WEEK },
-    { "monthly", PERIOD_MONTH },
-    { "yearly", PERIOD_YEAR },
-};
-
-uint32_t tier_wanted(const struct policy *policy, int kind) {
-    const uint32_t wanted[TIER_KINDS] = { policy->daily, policy->weekly, policy->monthly, policy->yearly };
-    return wanted[kind];
-}
-
-bool plan_has_tiers(const struct policy *policy) {
-    return policy->daily || policy->weekly || policy->monthly || policy->yearly;
-}
-
 int64_t plan_interval(const struct policy *policy) {
     return policy->interval > 0 ? policy->interval : PLAN_DAY;
 }
@@ -49,47 +33,7 @@ int64_t plan_slack(const struct policy *policy) {
     return plan_slack_of(policy, policy->max_age);
 }
 
-int64_t plan_deadline(const struct policy *policy, int64_t when) {
-    return policy->max_age > 0 ? add_bounded(when, policy->max_age) : 0;
-}
-
-uint8_t plan_birth_tiers(const struct calendar *calendar, const struct policy *policy,
-                         const struct plan_snapshot *earlier, size_t count, int64_t when) {
-    uint8_t tiers = 0;
-    for (int kind = 0; kind < TIER_KINDS; kind++) {
-        if (tier_wanted(policy, kind) == 0)
-            continue;
-        int64_t period = calendar_period(calendar, TIER_TABLE[kind].period, when);
-        bool first = true;
-        for (size_t i = count; i-- > 0 && first;)
-            first =
-                !earlier[i].complete || calendar_period(calendar, TIER_TABLE[kind].period, earlier[i].started) < period;
-        if (first)
-            tiers |= (uint8_t)(1 << kind);
-    }
-    return tiers;
-}
-
 /* --- working out one plan ---------------------------------------------------------------------------------------- */
-
-/* What the rules need to know of each snapshot. */
-struct standing {
-    int64_t day;               /* its calendar day */
-    bool ended;                /* by max_age (rule 2), whatever else holds */
-    uint32_t rank[TIER_KINDS]; /* 1 is the newest period; 0: not the first complete one of its period */
-};
-
-struct plan {
-    const struct policy *policy;
-    const struct calendar *calendar;
-    const struct plan_snapshot *snapshots;
-    size_t count;
-    int64_t now;
-    int64_t today;
-    struct standing *standings;
-    size_t newest; /* complete one; `count` when there is none */
-    bool guarded;
-};
 
 /* Text that is built piece by piece and cut where it is full. */
 struct phrase {
@@ -109,49 +53,6 @@ static void phrase_add(struct phrase *phrase, const char *format, ...) {
         phrase->length = phrase->size - 1;
 }
 
-/* The deadline at birth binds; a policy that became shorter since brings it forward, a longer one does not move it. */
-static int64_t effective_deadline(const struct policy *policy, const struct plan_snapshot *snapshot) {
-    int64_t now_policy = plan_deadline(policy, snapshot->started);
-    if (snapshot->deadline == 0 || (now_policy != 0 && now_policy < snapshot->deadline))
-        return now_policy;
-    return snapshot->deadline;
-}
-
-static bool has_ended(const struct plan *plan, const struct plan_snapshot *snapshot, int64_t deadline) {
-    if (deadline == 0)
-        return false;
-    int64_t life = add_bounded(deadline, -snapshot->started);
-    return plan->now >= add_bounded(deadline, -plan_slack_of(plan->policy, life));
-}
-
-/* Ranks the periods of one kind, newest first. Snapshots that max_age ends take no place from those that stay, so that
- * the plan after the plan was carried out is the same. */
-static void rank_periods(struct plan *plan, int kind) {
-    if (tier_wanted(plan->policy, kind) == 0)
-        return;
-
-    /* First the firsts, in order of time; a first is marked by rank 1. */
-    bool any = false;
-    int64_t last = 0;
-    for (size_t i = 0; i < plan->count; i++) {
-        if (!plan->snapshots[i].complete || plan->standings[i].ended)
-            continue;
-        int64_t period = kind == 0
-                             ? plan->standings[i].day
-                             : calendar_period(plan->calendar, TIER_TABLE[kind].period, plan->snapshots[i].started);
-        if (any && period <= last)
-            continue;
-        plan->standings[i].rank[kind] = 1;
-        last = period;
-        any = true;
-    }
-
-    uint32_t rank = 0;
-    for (size_t i = plan->count; i-- > 0;)
-        if (plan->standings[i].rank[kind])
-            plan->standings[i].rank[kind] = ++rank;
-}
-
 static int compare_bytes(const void *left, const void *right) {
     uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
     return (a > b) - (a < b);
@@ -159,7 +60,7 @@ static int compare_bytes(const void *left, const void *right) {
 
 /* Why the newest complete snapshot is too doubtful for older ones to make room for it. Compared is with some before it,
  * not with all: what has stayed smaller for a week is meant so. */
-static void judge_newest(struct plan *plan, char *guard, size_t size) {
+static void judge_newest(const struct plan *plan, char *guard, size_t size) {
     struct phrase phrase = { guard, size, 0 };
     guard[0] = '\0';
     if (plan->newest == plan->count) {
@@ -206,92 +107,87 @@ static void say_deadline(struct phrase *phrase, const struct plan_snapshot *snap
                clock_format_span(span, add_bounded(deadline, -snapshot->started)), clock_format(date, deadline));
 }
 
-/* "daily 3 of 7, weekly 1 of 4"; false when no tier holds it. */
-static bool say_tiers(struct phrase *phrase, const struct plan *plan, size_t at, uint8_t *tiers) {
-    *tiers = 0;
+/* "daily 3 of 7, weekly 1 of 4", or nothing when no tier holds it. */
+static void say_tiers(struct phrase *phrase, const struct standing *standing, uint8_t tiers) {
+    bool any = false;
     for (int kind = 0; kind < TIER_KINDS; kind++) {
-        uint32_t rank = plan->standings[at].rank[kind], wanted = tier_wanted(plan->policy, kind);
-        if (rank == 0 || rank > wanted)
+        if ((tiers & 1 << kind) == 0)
             continue;
-        phrase_add(phrase, "%s%s %u of %u", *tiers ? ", " : "", TIER_TABLE[kind].name, rank, wanted);
-        *tiers |= (uint8_t)(1 << kind);
+        phrase_add(phrase, "%s%s %u of %u", any ? ", " : "", TIER_TABLE[kind].name, standing->rank[kind],
+                   standing->limit[kind]);
+        any = true;
     }
-    return *tiers != 0;
 }
 
 /* Why no tier holds it. */
-static void say_no_tier(struct phrase *phrase, const struct plan *plan, size_t at) {
+static void say_no_tier(struct phrase *phrase, const struct plan *plan, const struct standing *standing) {
     bool any = false;
     for (int kind = 0; kind < TIER_KINDS; kind++) {
-        if (plan->standings[at].rank[kind] == 0)
+        if (standing->rank[kind] == 0)
             continue;
-        phrase_add(phrase, "%s%u %s", any ? ", " : "beyond ", tier_wanted(plan->policy, kind), TIER_TABLE[kind].name);
+        bool born = plan_has_tiers(plan->policy) && standing->limit[kind] < tier_wanted(plan->policy, kind);
+        phrase_add(phrase, "%s%u %s%s", any ? ", " : "beyond ", standing->limit[kind], TIER_TABLE[kind].name,
+                   born ? " (at birth)" : "");
         any = true;
     }
     if (!any)
-        phrase_add(phrase, "not the first complete one of its day");
+        phrase_add(phrase, "not the first complete one of a period that is kept");
 }
 
-/* Rules 4 and 5: what the calendar says of it. True: it stays. */
-static bool judge_by_calendar(const struct plan *plan, size_t at, struct plan_verdict *verdict, struct phrase *phrase) {
+static void say_decision(struct phrase *phrase, const struct plan *plan, size_t at, enum decision decision,
+                         const struct plan_verdict *verdict) {
     const struct plan_snapshot *snapshot = &plan->snapshots[at];
     char day[16];
-    if (!snapshot->complete) {
-        bool superseded = plan->newest < plan->count && plan->newest > at;
-        phrase_add(phrase, superseded ? "partial, and a complete one came after it"
-                                      : "partial: stays until the next complete one");
-        return !superseded;
-    }
-    if (!plan_has_tiers(plan->policy)) {
+    switch (decision) {
+    case STAYS_HELD:
+        phrase_add(phrase, verdict->past_deadline ? "held, past its deadline" : "held");
+        break;
+    case STAYS_LAST_GOOD:
+        phrase_add(phrase, "the last good copy, kept although ");
+        say_deadline(phrase, snapshot, verdict->deadline);
+        break;
+    case STAYS_PARTIAL:
+        phrase_add(phrase, "partial: stays until the next complete one");
+        break;
+    case STAYS_UNLIMITED:
         phrase_add(phrase, "no tiers are configured: stays until max_age ends it");
-        return true;
-    }
-    if (say_tiers(phrase, plan, at, &verdict->tiers))
-        return true;
-    if (plan->standings[at].day >= plan->today) {
+        break;
+    case STAYS_TIERS:
+        say_tiers(phrase, &plan->standings[at], verdict->tiers);
+        break;
+    case STAYS_TODAY:
         phrase_add(phrase, "stays until %s is over",
                    calendar_format(plan->calendar, PERIOD_DAY, snapshot->started, day));
-        return true;
-    }
-    if (at == plan->newest && !plan->policy->strict) {
+        break;
+    case STAYS_NEWEST:
         phrase_add(phrase, "the newest complete one");
-        return true;
+        break;
+    case GOES_OLD:
+        say_deadline(phrase, snapshot, verdict->deadline);
+        break;
+    case GOES_PARTIAL:
+        phrase_add(phrase, "partial, and a complete one came after it");
+        break;
+    case GOES_TIERS:
+        say_no_tier(phrase, plan, &plan->standings[at]);
+        break;
     }
-    say_no_tier(phrase, plan, at);
-    return false;
 }
 
-static void judge(const struct plan *plan, size_t at, struct plan_verdict *verdict) {
-    const struct plan_snapshot *snapshot = &plan->snapshots[at];
-    *verdict = (struct plan_verdict){ .keep = true, .deadline = effective_deadline(plan->policy, snapshot) };
-    bool past = verdict->deadline != 0 && plan->now >= verdict->deadline;
+static void judge(const struct plan *plan, size_t at, bool guarded, struct plan_verdict *verdict) {
+    enum decision decision = plan_decide(plan, at);
+    bool goes = decision >= GOES_OLD, stopped = guarded && decision > GOES_OLD;
+    *verdict = (struct plan_verdict){
+        .keep = !goes || stopped,
+        .deadline = plan_effective_deadline(plan->policy, &plan->snapshots[at]),
+    };
+    verdict->past_deadline = verdict->keep && verdict->deadline != 0 && plan->now >= verdict->deadline;
+    if (decision == STAYS_HELD || decision == STAYS_TIERS)
+        verdict->tiers = standing_tiers(&plan->standings[at]);
     struct phrase phrase = { verdict->reason, sizeof verdict->reason, 0 };
-
-    if (snapshot->held) {
-        phrase_add(&phrase, past ? "held, past its deadline" : "held");
-        verdict->past_deadline = past;
-        for (int kind = 0; kind < TIER_KINDS; kind++)
-            if (plan->standings[at].rank[kind] && plan->standings[at].rank[kind] <= tier_wanted(plan->policy, kind))
-                verdict->tiers |= (uint8_t)(1 << kind);
-        return;
-    }
-    if (plan->standings[at].ended) {
-        verdict->keep = at == plan->newest && !plan->policy->strict;
-        verdict->past_deadline = verdict->keep && past;
-        if (verdict->keep)
-            phrase_add(&phrase, "the last good copy, kept although ");
-        say_deadline(&phrase, snapshot, verdict->deadline);
-        return;
-    }
-
-    char by_calendar[sizeof verdict->reason] = "";
-    struct phrase calendar_phrase = { by_calendar, sizeof by_calendar, 0 };
-    verdict->keep = judge_by_calendar(plan, at, verdict, &calendar_phrase);
-    if (!verdict->keep && plan->guarded) {
-        verdict->keep = true;
+    if (stopped)
         phrase_add(&phrase, "guard; else it would go: ");
-    }
-    phrase_add(&phrase, "%s", by_calendar);
+    say_decision(&phrase, plan, at, decision, verdict);
 }
 
 static int check_order(const struct plan_snapshot *snapshots, size_t count, int64_t now, struct err *err) {
@@ -319,25 +215,17 @@ int plan_make(const struct policy *policy, const struct calendar *calendar, cons
         .policy = policy,
         .calendar = calendar,
         .snapshots = snapshots,
+        .standings = mem_array(count, sizeof *plan.standings),
         .count = count,
         .now = now,
-        .today = calendar_period(calendar, PERIOD_DAY, now),
-        .standings = mem_array(count, sizeof *plan.standings),
-        .newest = count,
     };
-    for (size_t i = 0; i < count; i++) {
-        plan.standings[i].day = calendar_period(calendar, PERIOD_DAY, snapshots[i].started);
-        plan.standings[i].ended = has_ended(&plan, &snapshots[i], effective_deadline(policy, &snapshots[i]));
-        if (snapshots[i].complete)
-            plan.newest = i;
-    }
-    for (int kind = 0; kind < TIER_KINDS; kind++)
-        rank_periods(&plan, kind);
+    for (size_t i = 0; i < count; i++)
+        plan_place(&plan, i);
+    plan_rank(&plan);
     judge_newest(&plan, summary->guard, sizeof summary->guard);
-    plan.guarded = summary->guard[0] != '\0';
 
     for (size_t i = 0; i < count; i++) {
-        judge(&plan, i, &verdicts[i]);
+        judge(&plan, i, summary->guard[0] != '\0', &verdicts[i]);
         if (!verdicts[i].keep) {
             summary->expire++;
             continue;

@@ -19,6 +19,7 @@ static void world_capture(struct world *world, const struct policy *policy, int6
     world->snapshots[world->count++] = (struct plan_snapshot){
         .started = when, .deadline = plan_deadline(policy, when), .bytes = 1, .units = 1, .complete = true
     };
+    plan_birth_limits(policy, world->snapshots[world->count - 1].limits);
 }
 
 static void world_expire(struct world *world) {

@@ -13,15 +13,10 @@ int64_t purge_slack(const struct policy *policy) {
     return policy->purge_within / 4 < two_runs ? policy->purge_within / 4 : two_runs;
 }
 
-/* A partial snapshot may be ended by the next complete one. A deadline at birth binds whatever the policy says now. */
+/* A partial snapshot may be ended by the next complete one. */
 static int64_t earliest_end(const struct lock_policy *locks, const struct head *head) {
-    int64_t until = plan_lock_until(locks->calendar, locks->policy, head->tiers, head->started);
-    if (head->deadline != 0) {
-        const struct policy at_birth = { .max_age = head->deadline - head->started,
-                                         .interval = locks->policy->interval };
-        int64_t expires = head->deadline - plan_slack(&at_birth);
-        until = until == 0 || expires < until ? expires : until;
-    }
+    struct plan_snapshot snapshot = plan_snapshot_of(head);
+    int64_t until = plan_lock_until(locks->calendar, locks->policy, &snapshot, head->tiers);
     if (head->outcome != OUTCOME_COMPLETE && (until == 0 || head->started + DAY < until))
         until = head->started + DAY;
     return until;

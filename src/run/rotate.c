@@ -4,17 +4,6 @@
 #include <muniment/util/memory.h>
 #include <stdlib.h>
 
-static struct plan_snapshot describe_head(const struct head *head, const struct holds *holds, int64_t now) {
-    return (struct plan_snapshot){
-        .started = head->started,
-        .deadline = head->deadline,
-        .bytes = head_bytes(head),
-        .units = head_units(head),
-        .complete = head->outcome == OUTCOME_COMPLETE,
-        .held = holds_covering(holds, head->name, head->started, now) != NULL,
-    };
-}
-
 int rotate_plan(struct opened_set *set, int64_t now, struct heads *heads, struct plan_verdict **verdicts,
                 struct plan_summary *summary, struct err *err) {
     const struct policy *policy = &set->settings->policy;
@@ -33,8 +22,11 @@ int rotate_plan(struct opened_set *set, int64_t now, struct heads *heads, struct
     if (status == 0) {
         snapshots = mem_array(heads->count + 1, sizeof *snapshots);
         made = mem_array(heads->count + 1, sizeof *made);
-        for (size_t i = 0; i < heads->count; i++)
-            snapshots[i] = describe_head(&heads->items[i], &holds, now);
+        for (size_t i = 0; i < heads->count; i++) {
+            const struct head *head = &heads->items[i];
+            snapshots[i] = plan_snapshot_of(head);
+            snapshots[i].held = holds_covering(&holds, head->name, head->started, now) != NULL;
+        }
         status = plan_make(policy, calendar, snapshots, heads->count, now, made, summary, err);
     }
     if (status == 0) {

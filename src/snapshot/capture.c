@@ -92,7 +92,8 @@ static int64_t time_after(const struct heads *earlier) {
 static int64_t lock_date(const struct capture *capture, enum outcome outcome) {
     const struct head *head = capture->head;
     int64_t a_day = head->started + LOCK_AT_FIRST;
-    int64_t until = plan_lock_until(capture->calendar, capture->options->policy, head->tiers, head->started);
+    struct plan_snapshot snapshot = plan_snapshot_of(head);
+    int64_t until = plan_lock_until(capture->calendar, capture->options->policy, &snapshot, head->tiers);
     return outcome == OUTCOME_COMPLETE || until < a_day ? until : a_day;
 }
 
@@ -162,17 +163,16 @@ static int capture_sources(struct capture *capture, struct err *err) {
     return 0;
 }
 
-/* Tiers and deadline are decided at birth and never move afterwards. */
+/* Tiers, their limits and the deadline are decided at birth and never move afterwards. */
 static void decide_life(struct capture *capture, double began) {
     const struct policy *policy = capture->options->policy;
     struct head *head = capture->head;
     struct plan_snapshot *earlier = mem_array(capture->earlier.count, sizeof *earlier);
-    for (size_t i = 0; i < capture->earlier.count; i++) {
-        earlier[i].started = capture->earlier.items[i].started;
-        earlier[i].complete = capture->earlier.items[i].outcome == OUTCOME_COMPLETE;
-    }
+    for (size_t i = 0; i < capture->earlier.count; i++)
+        earlier[i] = plan_snapshot_of(&capture->earlier.items[i]);
     if (head->outcome == OUTCOME_COMPLETE)
         head->tiers = plan_birth_tiers(capture->calendar, policy, earlier, capture->earlier.count, head->started);
+    plan_birth_limits(policy, head->limits);
     head->deadline = plan_deadline(policy, head->started);
     head->finished = head->started + (int64_t)(clock_monotonic() - began);
     free(earlier);

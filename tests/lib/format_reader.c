@@ -434,7 +434,7 @@ static const char *visit_head(struct repository *repo, const char *leaf) {
     unsigned char signer[32];
     const char *failed = open_record(repo, 1, "snapshots", leaf, &payload, signer);
     struct span span = { payload.at, payload.length, false };
-    format_take(&span, 2), format_take(&span, 24);
+    format_take(&span, 2), format_take(&span, 16), format_take(&span, 24);
     format_skip_text(&span), format_skip_text(&span);
     for (uint64_t count = format_varint(&span); count > 0 && !failed; count--)
         failed = read_source(repo, &span, leaf);

@@ -28,6 +28,7 @@ static void make_head(struct head *head, int64_t started, enum outcome outcome) 
                            .tool = mem_string("0.1.0"),
                            .outcome = (uint8_t)outcome,
                            .tiers = 5,
+                           .limits = { 7, 4, 6, 0 },
                            .deadline = started + 90 * DAY,
                            .sources = mem_array(2, sizeof *head->sources),
                            .source_count = 2 };
@@ -166,6 +167,8 @@ static void values_that_cannot_be_are_refused(void **state) {
     head.sources[1].outcome = OUTCOME_COMPLETE;
     head.tiers = 16;
     decode_expects_refusal(&head, "a fifth tier");
+    head.tiers = 8;
+    decode_expects_refusal(&head, "a tier that the policy did not have");
     head.tiers = 1;
     head.deadline = -1;
     decode_expects_refusal(&head, "a deadline before all time");

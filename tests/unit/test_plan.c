@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "../lib/plan_world.h"
 #include "../lib/scratch.h"
 #include "../lib/times.h"
 #include <muniment/retention/plan.h>
@@ -12,67 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DAY = 86400, HOUR = 3600, MOST = 400 };
+enum { DAY = 86400, HOUR = 3600 };
 
-/* --- a world for the named cases
- * --------------------------------------------------------------------------------------- */
-
-struct world {
-    struct calendar *calendar;
-    struct policy policy;
-    struct plan_snapshot snapshots[MOST];
-    struct plan_verdict verdicts[MOST];
-    size_t count;
-    struct plan_summary summary;
-};
-
-static struct world *world_new(const char *zone, uint32_t daily, uint32_t weekly, uint32_t monthly) {
-    struct world *world = calloc(1, sizeof *world);
-    assert_non_null(world);
-    world->calendar = open_zone(zone);
-    world->policy = (struct policy){ .daily = daily, .weekly = weekly, .monthly = monthly, .interval = DAY };
-    return world;
-}
-
-static void world_free(struct world *world) {
-    calendar_close(world->calendar);
-    free(world);
-}
-
-static struct plan_snapshot *add(struct world *world, int64_t started) {
-    assert_true(world->count < MOST);
-    struct plan_snapshot *snapshot = &world->snapshots[world->count++];
-    *snapshot = (struct plan_snapshot){ .started = started,
-                                        .deadline = plan_deadline(&world->policy, started),
-                                        .bytes = 1000,
-                                        .units = 3,
-                                        .complete = true };
-    return snapshot;
-}
-
-static void add_nights(struct world *world, const char *first, int nights) {
+static void add_nights(struct plan_world *world, const char *first, int nights) {
     int64_t start = at(first);
     for (int i = 0; i < nights; i++)
-        add(world, calendar_add_days(world->calendar, start, i));
+        plan_world_add(world, calendar_add_days(world->calendar, start, i));
 }
 
-static void make(struct world *world, int64_t now) {
-    struct err err = { 0 };
-    assert_success(plan_make(&world->policy, world->calendar, world->snapshots, world->count, now, world->verdicts,
-                             &world->summary, &err),
-                   &err);
-    assert_int_equal(world->summary.keep + world->summary.expire, world->count);
-}
-
-static void apply(struct world *world) {
-    size_t kept = 0;
-    for (size_t i = 0; i < world->count; i++)
-        if (world->verdicts[i].keep)
-            world->snapshots[kept++] = world->snapshots[i];
-    world->count = kept;
-}
-
-static int64_t newest(const struct world *world) {
+static int64_t newest(const struct plan_world *world) {
     return world->snapshots[world->count - 1].started;
 }
 
@@ -81,290 +30,290 @@ static int64_t newest(const struct world *world) {
 
 static void each_tier_keeps_the_first_of_its_newest_periods(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 3, 2, 2);
+    struct plan_world *world = plan_world_new("UTC", 3, 2, 2);
     add_nights(world, "2026-01-01T02:00:00Z", 60); /* to Sunday, 2026-03-01 */
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     const char *const kept[] = { "2026-02-01T02:00:00Z", "2026-02-16T02:00:00Z", "2026-02-23T02:00:00Z",
                                  "2026-02-27T02:00:00Z", "2026-02-28T02:00:00Z", "2026-03-01T02:00:00Z" };
-    apply(world);
+    plan_world_apply(world);
     assert_int_equal(world->count, 6);
     for (size_t i = 0; i < 6; i++)
         assert_int_equal(world->snapshots[i].started, at(kept[i]));
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     assert_int_equal(world->summary.expire, 0);
     assert_string_equal(world->verdicts[5].reason, "daily 1 of 3, monthly 1 of 2");
     assert_string_equal(world->verdicts[1].reason, "weekly 2 of 2");
     assert_int_equal(world->verdicts[0].tiers, TIER_MONTHLY);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void a_gap_thins_out_nothing(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 7, 0, 0);
+    struct plan_world *world = plan_world_new("UTC", 7, 0, 0);
     add_nights(world, "2026-01-01T02:00:00Z", 7);
-    add(world, at("2026-06-01T02:00:00Z")); /* after five months of silence */
-    make(world, newest(world));
+    plan_world_add(world, at("2026-06-01T02:00:00Z")); /* after five months of silence */
+    plan_world_make(world, newest(world));
     assert_int_equal(world->summary.expire, 1); /* one new daily, one old one goes */
     assert_false(world->verdicts[0].keep);
     assert_string_equal(world->verdicts[0].reason, "beyond 7 daily");
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void a_silent_source_loses_nothing_to_the_calendar(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 2, 0, 0);
+    struct plan_world *world = plan_world_new("UTC", 2, 0, 0);
     add_nights(world, "2026-01-01T02:00:00Z", 5);
-    make(world, at("2026-02-01T00:00:00Z"));
+    plan_world_make(world, at("2026-02-01T00:00:00Z"));
     assert_int_equal(world->summary.expire, 0);
     assert_non_null(strstr(world->summary.guard, "old"));
     assert_non_null(strstr(world->verdicts[0].reason, "guard"));
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void later_snapshots_of_a_day_stay_until_it_is_over(void **state) {
     (void)state;
-    struct world *world = world_new("Europe/Copenhagen", 7, 0, 0);
-    add(world, at("2026-05-01T02:00:00Z"));
-    add(world, at("2026-05-01T10:00:00Z"));
-    add(world, at("2026-05-01T12:00:00Z"));
-    make(world, at("2026-05-01T21:59:59Z"));
+    struct plan_world *world = plan_world_new("Europe/Copenhagen", 7, 0, 0);
+    plan_world_add(world, at("2026-05-01T02:00:00Z"));
+    plan_world_add(world, at("2026-05-01T10:00:00Z"));
+    plan_world_add(world, at("2026-05-01T12:00:00Z"));
+    plan_world_make(world, at("2026-05-01T21:59:59Z"));
     assert_int_equal(world->summary.expire, 0);
-    make(world, at("2026-05-01T22:00:00Z")); /* midnight there */
+    plan_world_make(world, at("2026-05-01T22:00:00Z")); /* midnight there */
     assert_true(world->verdicts[0].keep);
     assert_false(world->verdicts[1].keep);
     assert_true(world->verdicts[2].keep); /* the newest complete one */
     world->policy.strict = true;
-    make(world, at("2026-05-01T22:00:00Z"));
+    plan_world_make(world, at("2026-05-01T22:00:00Z"));
     assert_false(world->verdicts[2].keep);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void a_partial_snapshot_never_takes_a_tier(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 7, 4, 6);
-    add(world, at("2026-05-04T02:00:00Z"))->complete = false;
-    make(world, newest(world));
+    struct plan_world *world = plan_world_new("UTC", 7, 4, 6);
+    plan_world_add(world, at("2026-05-04T02:00:00Z"))->complete = false;
+    plan_world_make(world, newest(world));
     assert_true(world->verdicts[0].keep);
     assert_int_equal(world->verdicts[0].tiers, 0);
-    add(world, at("2026-05-05T02:00:00Z"));
-    add(world, at("2026-05-06T02:00:00Z"))->complete = false;
-    make(world, newest(world));
+    plan_world_add(world, at("2026-05-05T02:00:00Z"));
+    plan_world_add(world, at("2026-05-06T02:00:00Z"))->complete = false;
+    plan_world_make(world, newest(world));
     assert_false(world->verdicts[0].keep); /* a complete one came */
     assert_int_equal(world->verdicts[1].tiers, TIER_DAILY | TIER_WEEKLY | TIER_MONTHLY);
     assert_true(world->verdicts[2].keep);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void partial_snapshots_alone_all_stay(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 1, 0, 0);
+    struct plan_world *world = plan_world_new("UTC", 1, 0, 0);
     add_nights(world, "2026-05-01T02:00:00Z", 5);
     for (size_t i = 0; i < world->count; i++)
         world->snapshots[i].complete = false;
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     assert_int_equal(world->summary.expire, 0);
     assert_non_null(strstr(world->summary.guard, "no complete"));
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void a_stale_newest_snapshot_stops_the_tiers(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 2, 0, 0);
+    struct plan_world *world = plan_world_new("UTC", 2, 0, 0);
     add_nights(world, "2026-05-01T02:00:00Z", 4);
-    make(world, newest(world) + DAY + DAY / 2);
+    plan_world_make(world, newest(world) + DAY + DAY / 2);
     assert_int_equal(world->summary.expire, 2);
-    make(world, newest(world) + DAY + DAY / 2 + 1);
+    plan_world_make(world, newest(world) + DAY + DAY / 2 + 1);
     assert_int_equal(world->summary.expire, 0);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void a_shrunken_newest_snapshot_stops_the_tiers_until_it_is_the_rule(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 2, 0, 0);
+    struct plan_world *world = plan_world_new("UTC", 2, 0, 0);
     add_nights(world, "2026-05-01T02:00:00Z", 8);
     world->snapshots[7].bytes = 500;
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     assert_string_equal(world->summary.guard, "");
     world->snapshots[7].bytes = 499;
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     assert_int_equal(world->summary.expire, 0);
     assert_non_null(strstr(world->summary.guard, "499"));
 
     /* Four nights later most of those it is compared with are as small. */
     for (int i = 1; i <= 4; i++)
-        add(world, newest(world) + DAY)->bytes = 499;
-    make(world, newest(world));
+        plan_world_add(world, newest(world) + DAY)->bytes = 499;
+    plan_world_make(world, newest(world));
     assert_string_equal(world->summary.guard, "");
     assert_int_equal(world->summary.keep, 2);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void a_lost_database_stops_the_tiers_for_a_week(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 1, 0, 0);
+    struct plan_world *world = plan_world_new("UTC", 1, 0, 0);
     add_nights(world, "2026-05-01T02:00:00Z", 3);
     for (int night = 0; night < 7; night++) {
-        add(world, newest(world) + DAY)->units = 2;
-        make(world, newest(world));
+        plan_world_add(world, newest(world) + DAY)->units = 2;
+        plan_world_make(world, newest(world));
         assert_int_equal(world->summary.expire, 0);
         assert_non_null(strstr(world->summary.guard, "lost"));
-        apply(world);
+        plan_world_apply(world);
     }
-    add(world, newest(world) + DAY)->units = 2;
-    make(world, newest(world));
+    plan_world_add(world, newest(world) + DAY)->units = 2;
+    plan_world_make(world, newest(world));
     assert_int_equal(world->summary.keep, 1);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void max_age_beats_tiers_and_guard(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 100, 100, 100);
+    struct plan_world *world = plan_world_new("UTC", 100, 100, 100);
     world->policy.max_age = 30 * DAY;
     add_nights(world, "2026-01-01T02:00:00Z", 40);
     world->snapshots[39].bytes = 1; /* the guard is up */
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     assert_string_not_equal(world->summary.guard, "");
     for (size_t i = 0; i < world->count; i++)
         assert_int_equal(world->verdicts[i].keep, i >= 12); /* 28 days: two before the deadline */
     assert_non_null(strstr(world->verdicts[0].reason, "max_age 30 d reached"));
     assert_int_equal(world->summary.next_expiry, world->snapshots[12].started + 30 * DAY);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void a_hold_beats_max_age(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 7, 0, 0);
+    struct plan_world *world = plan_world_new("UTC", 7, 0, 0);
     world->policy.max_age = 30 * DAY;
-    add(world, at("2026-01-01T02:00:00Z"))->held = true;
+    plan_world_add(world, at("2026-01-01T02:00:00Z"))->held = true;
     add_nights(world, "2026-06-01T02:00:00Z", 8);
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     assert_true(world->verdicts[0].keep);
     assert_true(world->verdicts[0].past_deadline);
     assert_false(world->verdicts[1].keep); /* the hold takes no tier, and gives none */
     assert_true(world->verdicts[2].keep);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void the_last_good_copy_outlives_its_deadline_unless_strict(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 7, 0, 0);
+    struct plan_world *world = plan_world_new("UTC", 7, 0, 0);
     world->policy.max_age = 30 * DAY;
     add_nights(world, "2026-01-01T02:00:00Z", 3);
-    add(world, at("2026-01-04T02:00:00Z"))->complete = false;
-    make(world, at("2026-06-01T00:00:00Z"));
+    plan_world_add(world, at("2026-01-04T02:00:00Z"))->complete = false;
+    plan_world_make(world, at("2026-06-01T00:00:00Z"));
     assert_false(world->verdicts[1].keep);
     assert_true(world->verdicts[2].keep);
     assert_true(world->verdicts[2].past_deadline);
     assert_non_null(strstr(world->verdicts[2].reason, "last good copy"));
     assert_false(world->verdicts[3].keep);
     world->policy.strict = true;
-    make(world, at("2026-06-01T00:00:00Z"));
+    plan_world_make(world, at("2026-06-01T00:00:00Z"));
     assert_int_equal(world->summary.keep, 0);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void the_deadline_at_birth_binds(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 100, 0, 0);
+    struct plan_world *world = plan_world_new("UTC", 100, 0, 0);
     world->policy.max_age = 30 * DAY;
     add_nights(world, "2026-01-01T02:00:00Z", 40);
     world->policy.max_age = 365 * DAY; /* longer: too late for these */
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     assert_int_equal(world->summary.expire, 12);
     world->policy.max_age = 0; /* none any more: the same */
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     assert_int_equal(world->summary.expire, 12);
     world->policy.max_age = 20 * DAY; /* shorter: at once */
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     assert_int_equal(world->summary.expire, 22);
     assert_int_equal(world->verdicts[39].deadline, newest(world) + 20 * DAY);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void without_tiers_only_max_age_ends_snapshots(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 0, 0, 0);
+    struct plan_world *world = plan_world_new("UTC", 0, 0, 0);
     add_nights(world, "2026-01-01T02:00:00Z", 40);
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     assert_int_equal(world->summary.expire, 0);
     world->policy.max_age = 20 * DAY;
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     assert_int_equal(world->summary.expire, 22);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void days_of_23_and_25_hours_are_days(void **state) {
     (void)state;
-    struct world *world = world_new("Europe/Copenhagen", 100, 0, 0);
+    struct plan_world *world = plan_world_new("Europe/Copenhagen", 100, 0, 0);
     add_nights(world, "2026-03-26T01:30:00Z", 6); /* 02:30, which 2026-03-29 lacks */
     add_nights(world, "2026-10-23T00:30:00Z", 5); /* 02:30, which 2026-10-25 has twice */
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     for (size_t i = 0; i < world->count; i++)
         assert_int_equal(world->verdicts[i].tiers, TIER_DAILY);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void week_53_belongs_to_the_old_year(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 0, 2, 0);
+    struct plan_world *world = plan_world_new("UTC", 0, 2, 0);
     add_nights(world, "2026-12-28T02:00:00Z", 9); /* W53 from Monday on, W01 from 2027-01-04 */
-    make(world, newest(world));
-    apply(world);
+    plan_world_make(world, newest(world));
+    plan_world_apply(world);
     assert_int_equal(world->snapshots[0].started, at("2026-12-28T02:00:00Z"));
     assert_int_equal(world->snapshots[1].started, at("2027-01-04T02:00:00Z"));
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void a_leap_day_counts_as_any_other(void **state) {
     (void)state;
-    struct world *world = world_new("UTC", 3, 0, 1);
+    struct plan_world *world = plan_world_new("UTC", 3, 0, 1);
     add_nights(world, "2028-02-27T02:00:00Z", 4);
-    make(world, newest(world));
+    plan_world_make(world, newest(world));
     assert_false(world->verdicts[0].keep);
     assert_int_equal(world->verdicts[2].tiers, TIER_DAILY); /* 2028-02-29 */
     assert_int_equal(world->verdicts[3].tiers, TIER_DAILY | TIER_MONTHLY);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void a_clock_that_was_set_back_changes_nothing(void **state) {
     (void)state;
     struct err err = { 0 };
-    struct world *world = world_new("UTC", 1, 0, 0);
+    struct plan_world *world = plan_world_new("UTC", 1, 0, 0);
     add_nights(world, "2026-05-01T02:00:00Z", 3);
     int64_t now = newest(world) - DAY;
-    make(world, now);
+    plan_world_make(world, now);
     assert_failure(plan_make(&world->policy, world->calendar, world->snapshots, world->count, now - 1, world->verdicts,
                              &world->summary, &err),
                    ERR_REFUSED, &err);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void snapshots_out_of_order_are_refused(void **state) {
     (void)state;
     struct err err = { 0 };
-    struct world *world = world_new("UTC", 1, 0, 0);
-    add(world, at("2026-05-02T02:00:00Z"));
-    add(world, at("2026-05-01T02:00:00Z"));
+    struct plan_world *world = plan_world_new("UTC", 1, 0, 0);
+    plan_world_add(world, at("2026-05-02T02:00:00Z"));
+    plan_world_add(world, at("2026-05-01T02:00:00Z"));
     assert_failure(plan_make(&world->policy, world->calendar, world->snapshots, world->count,
                              at("2026-05-02T02:00:00Z"), world->verdicts, &world->summary, &err),
                    ERR_INVALID, &err);
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void tiers_at_birth_are_those_the_plan_gives(void **state) {
     (void)state;
-    struct world *world = world_new("Europe/Copenhagen", 7, 4, 6);
+    struct plan_world *world = plan_world_new("Europe/Copenhagen", 7, 4, 6);
     world->policy.yearly = 1;
     add_nights(world, "2025-11-20T02:00:00Z", 100);
     for (size_t i = 0; i < 100; i++) {
         int64_t when = world->snapshots[i].started;
         uint8_t tiers = plan_birth_tiers(world->calendar, &world->policy, world->snapshots, i, when);
         world->count = i + 1;
-        make(world, when);
+        plan_world_make(world, when);
         assert_int_equal(tiers, world->verdicts[i].tiers);
         assert_int_equal(plan_birth_tiers(world->calendar, &world->policy, world->snapshots, i + 1, when + 60), 0);
     }
-    world_free(world);
+    plan_world_free(world);
 }
 
 static void slack_is_two_runs_or_a_quarter(void **state) {

@@ -29,10 +29,12 @@ struct world {
 static void capture(struct world *world, int64_t when) {
     assert_true(world->count < MOST);
     uint8_t tiers = plan_birth_tiers(world->calendar, world->policy, world->snapshots, world->count, when);
-    world->locks[world->count] = plan_lock_until(world->calendar, world->policy, tiers, when);
-    world->snapshots[world->count++] = (struct plan_snapshot){
+    struct plan_snapshot *snapshot = &world->snapshots[world->count];
+    *snapshot = (struct plan_snapshot){
         .started = when, .deadline = plan_deadline(world->policy, when), .bytes = 1, .units = 1, .complete = true
     };
+    plan_birth_limits(world->policy, snapshot->limits);
+    world->locks[world->count++] = plan_lock_until(world->calendar, world->policy, snapshot, tiers);
 }
 
 static void rotate(struct world *world, int64_t now) {
@@ -129,17 +131,19 @@ static void dates_are_those_of_the_calendar(void **state) {
     const struct policy policy = { .daily = 7, .weekly = 4, .monthly = 6 };
     struct policy capped = policy, none = { 0 };
     capped.max_age = 90 * (int64_t)DAY;
-    int64_t when = at("2026-03-25T01:00:00Z"); /* a Wednesday; the clocks go forward on the 29th */
-    assert_int_equal(plan_lock_until(calendar, &policy, 0, when), at("2026-03-25T23:00:00Z"));
-    assert_int_equal(plan_lock_until(calendar, &policy, TIER_DAILY, when), at("2026-03-31T22:00:00Z"));
-    assert_int_equal(plan_lock_until(calendar, &policy, TIER_DAILY | TIER_WEEKLY, when), at("2026-04-19T22:00:00Z"));
-    assert_int_equal(plan_lock_until(calendar, &policy, TIER_MONTHLY, when), at("2026-08-31T22:00:00Z"));
-    assert_int_equal(plan_lock_until(calendar, &capped, TIER_MONTHLY, when), when + 88 * (int64_t)DAY);
-    assert_int_equal(plan_lock_until(calendar, &none, 0, when), 0);
+    const struct plan_snapshot snapshot = { .started = at("2026-03-25T01:00:00Z") };
+    int64_t when = snapshot.started; /* a Wednesday; the clocks go forward on the 29th */
+    assert_int_equal(plan_lock_until(calendar, &policy, &snapshot, 0), at("2026-03-25T23:00:00Z"));
+    assert_int_equal(plan_lock_until(calendar, &policy, &snapshot, TIER_DAILY), at("2026-03-31T22:00:00Z"));
+    assert_int_equal(plan_lock_until(calendar, &policy, &snapshot, TIER_DAILY | TIER_WEEKLY),
+                     at("2026-04-19T22:00:00Z"));
+    assert_int_equal(plan_lock_until(calendar, &policy, &snapshot, TIER_MONTHLY), at("2026-08-31T22:00:00Z"));
+    assert_int_equal(plan_lock_until(calendar, &capped, &snapshot, TIER_MONTHLY), when + 88 * (int64_t)DAY);
+    assert_int_equal(plan_lock_until(calendar, &none, &snapshot, 0), 0);
     none.max_age = 10 * (int64_t)DAY;
-    assert_int_equal(plan_lock_until(calendar, &none, 0, when), when + 8 * (int64_t)DAY);
+    assert_int_equal(plan_lock_until(calendar, &none, &snapshot, 0), when + 8 * (int64_t)DAY);
     none = (struct policy){ .yearly = UINT32_MAX };
-    assert_true(plan_lock_until(calendar, &none, TIER_YEARLY, when) > when + 1000 * (int64_t)365 * DAY);
+    assert_true(plan_lock_until(calendar, &none, &snapshot, TIER_YEARLY) > when + 1000 * (int64_t)365 * DAY);
     calendar_close(calendar);
 }
 

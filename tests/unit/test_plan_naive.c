@@ -1,4 +1,5 @@
-/* A million random calendars, each judged by plan_make() and by a second plan that was written from the rules alone. */
+/* A million random calendars, with holds and policies that change, each judged by plan_make() and by a second plan that
+ * was written from the rules alone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include "../lib/times.h"
 #include <muniment/retention/plan.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { DAY = 86400, HOUR = 3600 };
 
@@ -23,6 +25,7 @@ struct naive {
     int64_t now;
     int64_t period[SMALL][4];
     int64_t today;
+    uint8_t tiers[SMALL]; /* that hold each */
 };
 
 static int64_t naive_deadline(const struct naive *naive, size_t i) {
@@ -40,29 +43,64 @@ static bool naive_ended(const struct naive *naive, size_t i) {
     return deadline && naive->now >= deadline - (quarter < 2 * run ? quarter : 2 * run);
 }
 
-static bool naive_first(const struct naive *naive, size_t i, int kind) {
-    if (!naive->s[i].complete || naive_ended(naive, i))
+static bool naive_has_tiers(const uint32_t *counts) {
+    return counts[0] || counts[1] || counts[2] || counts[3];
+}
+
+static void naive_today(const struct naive *naive, uint32_t *counts) {
+    counts[0] = naive->policy->daily;
+    counts[1] = naive->policy->weekly;
+    counts[2] = naive->policy->monthly;
+    counts[3] = naive->policy->yearly;
+}
+
+/* -1: no limit. */
+static int64_t naive_limit(const struct naive *naive, size_t i, int kind) {
+    uint32_t today[4];
+    naive_today(naive, today);
+    const uint32_t *birth = naive->s[i].limits;
+    if (!naive_has_tiers(today))
+        return naive_has_tiers(birth) ? (int64_t)birth[kind] : -1;
+    if (!naive_has_tiers(birth))
+        return today[kind];
+    return today[kind] < birth[kind] ? today[kind] : birth[kind];
+}
+
+static bool naive_takes(const struct naive *naive, size_t i, int kind) {
+    int64_t limit = naive_limit(naive, i, kind);
+    if (!naive->s[i].complete || naive_ended(naive, i) || limit == 0)
         return false;
-    for (size_t j = 0; j < i; j++)
-        if (naive->s[j].complete && !naive_ended(naive, j) && naive->period[j][kind] == naive->period[i][kind])
+    for (size_t j = 0; j < i; j++) {
+        int64_t other = naive_limit(naive, j, kind);
+        if (naive->s[j].complete && !naive_ended(naive, j) && naive->period[j][kind] == naive->period[i][kind] &&
+            (other == -1 || (limit != -1 && other >= limit)))
             return false;
+    }
     return true;
 }
 
-static uint8_t naive_tiers(const struct naive *naive, size_t i) {
-    const uint32_t wanted[4] = { naive->policy->daily, naive->policy->weekly, naive->policy->monthly,
-                                 naive->policy->yearly };
-    uint8_t tiers = 0;
-    for (int kind = 0; kind < 4; kind++) {
-        uint32_t newer = 0;
-        if (!wanted[kind] || !naive_first(naive, i, kind))
-            continue;
-        for (size_t j = 0; j < naive->n; j++)
-            newer += naive->period[j][kind] > naive->period[i][kind] && naive_first(naive, j, kind);
-        if (newer < wanted[kind])
-            tiers |= (uint8_t)(1 << kind);
+/* How many periods after its own have a snapshot that the tier holds. */
+static int64_t naive_later(const struct naive *naive, size_t i, int kind) {
+    int64_t later = 0;
+    for (size_t j = i + 1; j < naive->n; j++) {
+        bool counts = (naive->tiers[j] & 1 << kind) && naive->period[j][kind] != naive->period[i][kind];
+        for (size_t k = i + 1; k < j && counts; k++)
+            counts = !(naive->tiers[k] & 1 << kind) || naive->period[k][kind] != naive->period[j][kind];
+        later += counts;
     }
-    return tiers;
+    return later;
+}
+
+/* Those without any limit are in no tier; they only count, as snapshots that stay do. */
+static void naive_hold(struct naive *naive) {
+    for (size_t i = naive->n; i-- > 0;) {
+        naive->tiers[i] = 0;
+        for (int kind = 0; kind < 4; kind++) {
+            int64_t limit = naive_limit(naive, i, kind);
+            if (naive_takes(naive, i, kind) && (limit == -1 || naive_later(naive, i, kind) < limit))
+                naive->tiers[i] |= (uint8_t)(1 << kind);
+        }
+    }
 }
 
 static size_t naive_newest(const struct naive *naive) {
@@ -115,22 +153,31 @@ static bool naive_keep(const struct naive *naive, size_t i) {
         return true;
     if (!naive->s[i].complete)
         return last == naive->n || last < i;
-    if (!naive->policy->daily && !naive->policy->weekly && !naive->policy->monthly && !naive->policy->yearly)
-        return true;
-    return last_good || naive_tiers(naive, i) || naive->period[i][0] >= naive->today;
+    return naive_limit(naive, i, 0) == -1 || last_good || naive->tiers[i] || naive->period[i][0] >= naive->today;
+}
+
+/* Often no tiers at all, and often small counts, so that limits meet. */
+static void draw_tiers(uint32_t counts[4]) {
+    bool none = draw(5) == 0;
+    for (int kind = 0; kind < 4; kind++)
+        counts[kind] = none ? 0 : (uint32_t)draw(5);
 }
 
 static size_t draw_calendar(struct policy *policy, struct plan_snapshot *snapshots, int64_t *now) {
     static const int64_t steps[] = { HOUR, 5 * HOUR, DAY, DAY, DAY, 2 * DAY, 7 * DAY, 31 * DAY, 200 * DAY };
-    *policy = (struct policy){ .daily = (uint32_t)draw(5),
-                               .weekly = (uint32_t)draw(4),
-                               .monthly = (uint32_t)draw(4),
-                               .yearly = (uint32_t)draw(3),
+    uint32_t today[4], birth[4];
+    draw_tiers(today);
+    *policy = (struct policy){ .daily = today[0],
+                               .weekly = today[1],
+                               .monthly = today[2],
+                               .yearly = today[3],
                                .max_age = draw(2) ? 0 : (int64_t)draw(120 * DAY) + 1,
                                .interval = draw(3) ? 0 : (int64_t)(draw(7 * DAY) + 1),
                                .strict = draw(2) };
     size_t count = draw(SMALL + 1);
     int64_t when = 1700000000 + (int64_t)draw(400 * DAY), step = steps[draw(9)];
+    uint64_t change = draw(4) == 0 ? 2 : 6; /* how seldom the policy changes */
+    draw_tiers(birth);
     for (size_t i = 0; i < count; i++) {
         when += draw(4) ? step : steps[draw(9)];
         snapshots[i] = (struct plan_snapshot){ .started = when,
@@ -139,6 +186,11 @@ static size_t draw_calendar(struct policy *policy, struct plan_snapshot *snapsho
                                                .units = draw(12) ? 3 : (uint32_t)draw(4),
                                                .complete = draw(6) != 0,
                                                .held = draw(12) == 0 };
+        if (draw(change) == 0)
+            draw_tiers(birth);
+        if (draw(8) == 0)
+            memcpy(birth, today, sizeof birth);
+        memcpy(snapshots[i].limits, birth, sizeof birth);
     }
     *now = when + (draw(3) ? (int64_t)draw(HOUR) : (int64_t)draw(60 * DAY)) - (draw(8) ? 0 : (int64_t)draw(DAY));
     return count;
@@ -156,6 +208,7 @@ static void compare_with_naive(const struct calendar *calendar, uint64_t round) 
         for (int kind = 0; kind < 4; kind++)
             naive.period[i][kind] = calendar_period(calendar, (enum period)kind, snapshots[i].started);
     naive.today = calendar_period(calendar, PERIOD_DAY, naive.now);
+    naive_hold(&naive);
 
     assert_success(plan_make(&policy, calendar, snapshots, naive.n, naive.now, verdicts, &summary, &err), &err);
     if (naive_guard(&naive) != (summary.guard[0] != '\0'))
@@ -165,7 +218,8 @@ static void compare_with_naive(const struct calendar *calendar, uint64_t round) 
         int64_t deadline = naive_deadline(&naive, i);
         bool keep = naive_keep(&naive, i), past = keep && deadline && naive.now >= deadline;
         if (verdicts[i].keep != keep || verdicts[i].deadline != deadline || verdicts[i].past_deadline != past ||
-            verdicts[i].reason[0] == '\0' || (naive_tiers(&naive, i) && verdicts[i].tiers != naive_tiers(&naive, i)))
+            verdicts[i].reason[0] == '\0' ||
+            (keep && !past && naive_limit(&naive, i, 0) != -1 && verdicts[i].tiers != naive.tiers[i]))
             fail_msg("calendar %llu, snapshot %zu of %zu: keep %d, not %d: %s", (unsigned long long)round, i, naive.n,
                      verdicts[i].keep, keep, verdicts[i].reason);
         if (keep)

@@ -2,8 +2,9 @@
  * Snapshot heads: `<set>/snapshots/<time>-<sha256>`, a RECORD_HEAD each. The snapshot exists from the moment its head
  * does.
  *
- * A head is readable with the write key: it holds times, sources with their versions and totals, the tiers and the
- * deadline at birth, and for every source the root of its reference stream. File names and contents are not in it.
+ * A head is readable with the write key: it holds times, sources with their versions and totals, the tiers, their
+ * limits and the deadline at birth, and for every source the root of its reference stream. File names and contents are
+ * not in it.
  */
 #ifndef MUNIMENT_REPO_HEAD_H
 #define MUNIMENT_REPO_HEAD_H
@@ -47,15 +48,18 @@ struct head_source {
     struct references references;
 };
 
+enum { HEAD_TIERS = 4 };
+
 struct head {
     char *name; /* "<time>-<sha256>", the object's last component; set by load and commit */
     uint8_t signer[SIGN_PUBLIC_SIZE];
     int64_t started, finished; /* capture; `started` counts for age and periods */
     char *hostname;
-    char *tool;       /* version of muniment */
-    uint8_t outcome;  /* complete only when every source is */
-    uint8_t tiers;    /* at birth; enum tier bits of muniment/retention/plan.h */
-    int64_t deadline; /* bytes must be gone by; 0: no max_age */
+    char *tool;                  /* version of muniment */
+    uint8_t outcome;             /* complete only when every source is */
+    uint8_t tiers;               /* at birth; enum tier bits of muniment/retention/plan.h */
+    uint32_t limits[HEAD_TIERS]; /* how many days, weeks, months and years the policy kept at birth; all 0: no tiers */
+    int64_t deadline;            /* bytes must be gone by; 0: no max_age */
     struct head_source *sources;
     size_t source_count;
 };

@@ -20,6 +20,9 @@ enum period { PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH, PERIOD_YEAR };
  * 8601 weeks. */
 int64_t calendar_period(const struct calendar *calendar, enum period period, int64_t when);
 
+/* The numbers of all four, in the order of enum period. */
+void calendar_periods(const struct calendar *calendar, int64_t when, int64_t numbers[4]);
+
 /* "2026-03-01", "2026-W09", "2026-03", "2026" into `text` (16 bytes). Returns text. */
 char *calendar_format(const struct calendar *calendar, enum period period, int64_t when, char *text);
 

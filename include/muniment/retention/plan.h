@@ -11,6 +11,11 @@
  *     the policy's time zone). Each tier keeps its newest N periods that have a complete snapshot, counted alone, so
  *     that a gap thins out nothing. What rule 2 ends takes no tier. With no tier configured at all, complete snapshots
  *     stay until rule 2 ends them.
+ *     The counts at birth bind, too: for a snapshot N is the smaller of today's count and the one it was born with,
+ *     whatever was in force between. A policy without any tier sets no limit: then the other's counts are taken. So
+ *     lengthening a policy never lengthens the life of what exists, and a mistake that is put right thins out nothing
+ *     by itself. Of two of one period the later takes the tier, too, when its N is greater; a period counts while the
+ *     tier holds a snapshot of it.
  *  5. A partial snapshot never takes a tier, and stays until the next complete one of that set is there (or rule 2).
  *     A complete one that is not the first of its day stays until its day is over.
  *  6. Guard: tiers expire nothing (rule 2 still does) while the newest complete snapshot is stale (older than one and
@@ -28,6 +33,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct head;
+
+enum { TIER_KINDS = 4 };
 enum tier {
     TIER_DAILY = 1,
     TIER_WEEKLY = 2,
@@ -68,12 +76,16 @@ char *policy_id(const struct policy *policy, char id[POLICY_ID]);
 
 struct plan_snapshot {
     int64_t started;
-    int64_t deadline; /* as in its head; 0: none at birth */
+    int64_t deadline;            /* as in its head; 0: none at birth */
+    uint32_t limits[TIER_KINDS]; /* as in its head: the policy's tiers at birth; all 0: it had none */
     uint64_t bytes;
     uint32_t units;
     bool complete;
     bool held;
 };
+
+/* What a head says; `held` is left to the caller. */
+struct plan_snapshot plan_snapshot_of(const struct head *head);
 
 struct plan_verdict {
     bool keep;
@@ -98,14 +110,28 @@ int plan_make(const struct policy *policy, const struct calendar *calendar, cons
 /* How long before its deadline a snapshot expires: two intervals, or a quarter of max_age where that is less. */
 int64_t plan_slack(const struct policy *policy);
 
-/* Tiers a complete snapshot taken at `when` is born with, given the earlier ones; and its deadline (0: none). */
+/*
+ * When each snapshot is expected to go if the policy stays and complete snapshots follow, one an interval (at the
+ * newest one's wall-clock time where that is whole days; one a day where it is less): the time of the run that ends it,
+ * `now` when the verdict ends it already. 0: not foreseen (held, or EXPIRY_YEARS away). A guard is taken as passed with
+ * the first run. Takes what plan_make() took and gave. 400 snapshots take some milliseconds.
+ */
+enum { EXPIRY_YEARS = 12 };
+void plan_expiry(const struct policy *policy, const struct calendar *calendar, const struct plan_snapshot *snapshots,
+                 const struct plan_verdict *verdicts, size_t count, int64_t now, int64_t *expires);
+
+/* What a snapshot is born with. Tiers that a complete one taken at `when` takes, given the earlier ones; the policy's
+ * counts; and its deadline (0: none). */
 uint8_t plan_birth_tiers(const struct calendar *calendar, const struct policy *policy,
                          const struct plan_snapshot *earlier, size_t count, int64_t when);
+void plan_birth_limits(const struct policy *policy, uint32_t limits[TIER_KINDS]);
 int64_t plan_deadline(const struct policy *policy, int64_t when);
 
-/* The earliest moment at which the plan may end a complete snapshot of these tiers: what it writes can be locked until
- * then, since the lock then never outlasts a decision, and never the deadline. 0: nothing that can be known. */
-int64_t plan_lock_until(const struct calendar *calendar, const struct policy *policy, uint8_t tiers, int64_t when);
+/* The earliest moment at which the plan may end a complete snapshot that was born with these tiers: what it writes can
+ * be locked until then, since the lock then never outlasts a decision, and never the deadline. 0: nothing that can be
+ * known. */
+int64_t plan_lock_until(const struct calendar *calendar, const struct policy *policy,
+                        const struct plan_snapshot *snapshot, uint8_t tiers);
 
 /* Numbers a policy comes to: the oldest age tiers can reach in seconds without and with the cap, and how many of each
  * tier are effective. */
