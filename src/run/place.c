@@ -2,7 +2,6 @@
 #include <muniment/util/memory.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static bool same_folder(const char *one, const char *other) {
     if (strcmp(one, other) == 0)
@@ -14,19 +13,6 @@ static bool same_folder(const char *one, const char *other) {
     return same;
 }
 
-/* The end of an endpoint without slashes behind it. */
-static size_t endpoint_length(const char *endpoint) {
-    size_t length = strlen(endpoint);
-    while (length > 0 && endpoint[length - 1] == '/')
-        length--;
-    return length;
-}
-
-static bool same_endpoint(const char *one, const char *other) {
-    size_t length = endpoint_length(one);
-    return length == endpoint_length(other) && strncasecmp(one, other, length) == 0;
-}
-
 bool stores_overlap(const char *one, const char *other, const struct s3_services *services) {
     if (!s3_is_address(one) || !s3_is_address(other))
         return s3_is_address(one) == s3_is_address(other) && same_folder(one, other);
@@ -35,7 +21,7 @@ bool stores_overlap(const char *one, const char *other, const struct s3_services
     bool overlap = false;
     if (s3_place_parse(one, services, &here, NULL) == 0 && s3_place_parse(other, services, &there, NULL) == 0) {
         size_t shorter = strlen(here.prefix) < strlen(there.prefix) ? strlen(here.prefix) : strlen(there.prefix);
-        overlap = same_endpoint(here.service.endpoint, there.service.endpoint) &&
+        overlap = strcmp(here.service.endpoint, there.service.endpoint) == 0 &&
                   strcmp(here.bucket, there.bucket) == 0 && strncmp(here.prefix, there.prefix, shorter) == 0;
     }
     s3_place_release(&here);
@@ -47,14 +33,12 @@ char *store_spelled_out(const char *path, const struct s3_services *services) {
     struct s3_place place = { 0 };
     if (!s3_is_address(path) || s3_place_parse(path, services, &place, NULL) != 0)
         return mem_string(path);
-    size_t length = endpoint_length(place.service.endpoint);
     const char *host = strstr(place.service.endpoint, "://");
     char *text;
-    if (host == NULL || memchr(host + 3, '/', length - (size_t)(host + 3 - place.service.endpoint)) != NULL)
+    if (host == NULL || strchr(host + 3, '/') != NULL)
         text = mem_string(path);
     else
-        text = mem_format("s3:%.*s/%s%s%.*s", (int)length, place.service.endpoint, place.bucket,
-                          place.prefix[0] != '\0' ? "/" : "",
+        text = mem_format("s3:%s/%s%s%.*s", place.service.endpoint, place.bucket, place.prefix[0] != '\0' ? "/" : "",
                           place.prefix[0] != '\0' ? (int)strlen(place.prefix) - 1 : 0, place.prefix);
     s3_place_release(&place);
     return text;

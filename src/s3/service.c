@@ -242,6 +242,17 @@ static void make_nameless(const char *url, size_t length, const struct s3_servic
     service->endpoint = mem_format("%.*s", (int)length, url);
 }
 
+/* Each endpoint in one spelling, so that whoever compares two places compares their texts. */
+static int spell_endpoint(struct s3_service *service, struct err *err) {
+    struct s3_endpoint endpoint;
+
+    if (s3_endpoint_parse(service->endpoint, &endpoint, err) < 0)
+        return -1;
+    free(service->endpoint);
+    service->endpoint = mem_format("%s://%s%s", endpoint.tls ? "https" : "http", endpoint.authority, endpoint.path);
+    return 0;
+}
+
 static int parse(const char *text, const struct s3_services *services, struct s3_place *place, struct err *err) {
     const char *scheme_end = strstr(text, "://");
     const bool url = scheme_end != NULL && (size_t)(scheme_end - text) < strcspn(text, "/");
@@ -251,7 +262,7 @@ static int parse(const char *text, const struct s3_services *services, struct s3
         make_nameless(text, length, services, &place->service);
     else if (find_named(text, length, services, &place->service, err) < 0)
         return -1;
-    if (s3_service_check(&place->service, err) < 0)
+    if (s3_service_check(&place->service, err) < 0 || spell_endpoint(&place->service, err) < 0)
         return -1;
 
     const char *bucket = text[length] == '/' ? text + length + 1 : text + length;

@@ -175,6 +175,8 @@ static void an_address_is_spelled_out_for_who_has_no_configuration(void **state)
         free(text);
     }
     assert_true(stores_overlap("s3:b2/acme/a", "s3:https://S3.example.org/acme", &services));
+    assert_true(stores_overlap("s3:b2/acme/a", "s3:https://s3.example.org:443/acme", &services));
+    assert_false(stores_overlap("s3:b2/acme/a", "s3:https://s3.example.org:444/acme", &services));
     assert_false(stores_overlap("s3:b2/acme/a", "s3:b2/acme/ab", &services));
     assert_false(stores_overlap("s3:b2/acme", "/acme", &services));
 }

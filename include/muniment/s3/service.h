@@ -65,7 +65,8 @@ int s3_service_check(const struct s3_service *service, struct err *err) MUST_CHE
 const char *s3_service_region(const struct s3_service *service, char text[64]);
 
 /* A place in a service. `bucket` is empty when the address ends with the service; `prefix` is empty or ends in '/', and
- * has no empty, "." or ".." component. The service has passed s3_service_check(). */
+ * has no empty, "." or ".." component. The service has passed s3_service_check(), and its
+ * endpoint has one spelling: scheme and host in lower case, no default port, no slash at its end. */
 struct s3_place {
     struct s3_service service; /* a copy */
     char *bucket;
