@@ -21,46 +21,24 @@ static bool describes(const char *name) {
     return strncmp(name, "content-", 8) == 0 || strncmp(name, "x-amz-", 6) == 0;
 }
 
-static int parse_size(const char *text, uint64_t *size) {
-    char *end;
-
-    *size = strtoull(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' ? 0 : -1;
-}
-
 static int take_size(const struct s3_headers *headers, uint64_t *size, struct err *err) {
     const char *range = s3_headers_find(headers, "content-range"), *length = s3_headers_find(headers, "content-length");
     const char *slash = range ? strchr(range, '/') : NULL;
 
     *size = 0;
-    if (range && (!slash || parse_size(slash + 1, size) < 0))
+    if (range && (!slash || s3_parse_number(slash + 1, size, err) < 0))
         return err_set(err, ERR_CORRUPT, "the answer's Content-Range is not one");
-    if (!range && length && parse_size(length, size) < 0)
+    if (!range && length && s3_parse_number(length, size, err) < 0)
         return err_set(err, ERR_CORRUPT, "the answer's Content-Length is not one");
-    return 0;
-}
-
-static int take_etag(const char *value, char etag[S3_ETAG_MAX], struct err *err) {
-    size_t length = value ? strlen(value) : 0;
-
-    if (length >= 2 && value[0] == '"' && value[length - 1] == '"') {
-        value++;
-        length -= 2;
-    }
-    if (length >= S3_ETAG_MAX)
-        return err_set(err, ERR_CORRUPT, "the answer's ETag has %zu bytes", length);
-    if (value)
-        memcpy(etag, value, length);
-    etag[length] = '\0';
     return 0;
 }
 
 int s3_info_from_answer(const struct s3_answer *answer, struct s3_info *info, struct err *err) {
     const struct s3_headers *headers = &answer->headers;
-    const char *modified = s3_headers_find(headers, "last-modified");
+    const char *modified = s3_headers_find(headers, "last-modified"), *etag = s3_headers_find(headers, "etag");
 
     *info = (struct s3_info){ 0 };
-    if (take_size(headers, &info->size, err) < 0 || take_etag(s3_headers_find(headers, "etag"), info->etag, err) < 0 ||
+    if (take_size(headers, &info->size, err) < 0 || s3_parse_etag(etag ? etag : "", info->etag, err) < 0 ||
         (modified && s3_parse_time(modified, &info->modified, err) < 0))
         return -1;
     info->version = mem_string(s3_headers_find(headers, "x-amz-version-id"));

@@ -30,16 +30,6 @@ static void initialise(void) {
 
 /* --- callbacks ---------------------------------------------------------------------------------------------------- */
 
-static void take_etag(struct v2_call *call, const char *etag) {
-    size_t length = strnlen(etag, S3_ETAG_MAX + 2);
-
-    if (length >= 2 && etag[0] == '"' && etag[length - 1] == '"') {
-        etag++;
-        length -= 2;
-    }
-    snprintf(call->etag, sizeof call->etag, "%.*s", (int)length, etag);
-}
-
 static void add_header(struct s3_headers *headers, const char *prefix, const char *name, const char *value) {
     char *full = mem_format("%s%s", prefix, name);
 
@@ -55,8 +45,8 @@ static S3Status on_properties(const S3ResponseProperties *properties, void *cont
 
     call->announced = properties->contentLength;
     call->modified = properties->lastModified > 0 ? properties->lastModified : 0;
-    if (properties->eTag)
-        take_etag(call, properties->eTag);
+    if (properties->eTag && s3_parse_etag(properties->eTag, call->etag, NULL) < 0)
+        call->etag[0] = '\0';
     call->unreadable = (call->kind == V2_GET || call->kind == V2_HEAD) && call->etag[0] == '\0';
     call->answered = !call->unreadable;
     if (properties->contentType)

@@ -46,14 +46,11 @@ static S3Status on_page(int count, const S3ListBucketContent *objects, void *con
         return S3StatusXmlDocumentTooLarge;
     page->items = mem_grow(page->items, &page->capacity, page->count + (size_t)count, sizeof *page->items);
     for (int i = 0; i < count; i++) {
-        const char *etag = objects[i].eTag ? objects[i].eTag : "";
-        size_t length = strlen(etag);
-        if (length >= 2 && etag[0] == '"' && etag[length - 1] == '"') {
-            etag++;
-            length -= 2;
-        }
+        char etag[S3_ETAG_MAX];
+        if (s3_parse_etag(objects[i].eTag ? objects[i].eTag : "", etag, NULL) < 0)
+            return S3StatusXmlParseFailure;
         page->items[page->count++] = (struct found){ .key = mem_string(objects[i].key),
-                                                     .etag = mem_format("%.*s", (int)length, etag),
+                                                     .etag = mem_string(etag),
                                                      .size = objects[i].size,
                                                      .modified = undo_local_time(objects[i].lastModified) };
     }

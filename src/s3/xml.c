@@ -400,7 +400,7 @@ int s3_parse_etag(const char *text, char etag[S3_ETAG_MAX], struct err *err) {
     if (length >= S3_ETAG_MAX)
         return err_set(err, ERR_CORRUPT, "an ETag has %zu bytes", length);
     for (size_t i = 0; i < length; i++)
-        if (text[i] <= ' ' || text[i] == '"' || text[i] == 0x7f)
+        if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7f)
             return err_set(err, ERR_CORRUPT, "an ETag has bytes that none may have");
     memcpy(etag, text, length);
     etag[length] = '\0';
