@@ -4,31 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_MAX = 1024 * 1024, TAGS_MAX = 1000 };
+enum { TAGS_MAX = 1000 };
 
 int s3_read_facet(struct s3 *s3, const struct s3_facet *facet, s3_element *element, void *context, char code[64],
                   struct err *err) {
-    char name[S3_NAME_TEXT];
-    struct buffer document = { 0 };
-    struct s3_answer answer = { 0 };
-    struct s3_request request = { .what = facet->what,
-                                  .method = "GET",
-                                  .bucket = facet->bucket,
-                                  .key = facet->key,
-                                  .xml = true,
-                                  .answer_max = ANSWER_MAX,
-                                  .to = &document };
+    struct s3_request request = { .what = facet->what, .method = "GET", .bucket = facet->bucket, .key = facet->key };
 
     s3_headers_add(&request.query, facet->name, "");
     if (facet->version)
         s3_headers_add(&request.query, "versionId", facet->version);
-    int result = s3_send(s3, &request, &answer, NULL, code, err);
-    if (result == 0 && s3_xml_parse_below(facet->root, &document, element, context, err) < 0)
-        result = err_wrap(err, "%s %s", facet->what, s3_name(name, s3, facet->bucket, facet->key));
-    s3_answer_release(&answer);
-    s3_request_release(&request);
-    buffer_release(&document);
-    return result;
+    return s3_send_for_document(s3, &request, facet->root, element, context, code, err);
 }
 
 /*

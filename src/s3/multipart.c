@@ -9,11 +9,6 @@
 
 enum { ANSWER_MAX = 4 * 1024 * 1024, MD5_SIZE = 16, ID_MAX = 1024 };
 
-static int wrap(const struct s3_request *request, const struct s3 *s3, struct err *err) {
-    char name[S3_NAME_TEXT];
-    return err_wrap(err, "%s %s", request->what, s3_name(name, s3, request->bucket, request->key));
-}
-
 /*
  * Beginning
  */
@@ -31,36 +26,22 @@ static int take_upload_id(void *context, const char *path, const char *text, str
 
 int s3_multipart_begin(struct s3 *s3, const char *bucket, const char *key, const struct s3_put *options, char **upload,
                        struct err *err) {
-    struct buffer document = { 0 };
-    struct s3_answer answer = { 0 };
-    struct s3_request request = { .what = "begin the upload of",
-                                  .method = "POST",
-                                  .bucket = bucket,
-                                  .key = key,
-                                  .xml = true,
-                                  .answer_max = ANSWER_MAX,
-                                  .to = &document };
+    struct s3_request request = { .what = "begin the upload of", .method = "POST", .bucket = bucket, .key = key };
 
     *upload = NULL;
     if (s3_is_v2(s3))
         return s3_refuse_v2(s3, "an upload in parts", err);
     s3_headers_add(&request.query, "uploads", "");
     s3_add_options(&request, options);
-    int result = s3_send(s3, &request, &answer, NULL, NULL, err);
-    if (result == 0) {
-        result = s3_xml_parse_below("InitiateMultipartUploadResult", &document, take_upload_id, upload, err);
-        if (result == 0 && !*upload)
-            result = err_set(err, ERR_CORRUPT, "the answer names no upload");
-        if (result < 0)
-            wrap(&request, s3, err);
+    int result = s3_send_for_document(s3, &request, "InitiateMultipartUploadResult", take_upload_id, upload, NULL, err);
+    if (result == 0 && !*upload) {
+        err_set(err, ERR_CORRUPT, "the answer names no upload");
+        result = s3_request_wrap(&request, s3, err);
     }
     if (result < 0) {
         free(*upload);
         *upload = NULL;
     }
-    s3_answer_release(&answer);
-    s3_request_release(&request);
-    buffer_release(&document);
     return result;
 }
 
@@ -97,7 +78,7 @@ int s3_multipart_put(struct s3 *s3, const char *bucket, const char *key, const c
         if (result == 0)
             result = s3_compare_etag(&answer, part->etag, err);
         if (result < 0)
-            wrap(&request, s3, err);
+            s3_request_wrap(&request, s3, err);
     }
     s3_answer_release(&answer);
     s3_request_release(&request);
@@ -150,15 +131,7 @@ static int take_parts(void *context, const char *path, const char *text, struct 
 static int fetch_parts(struct s3 *s3, const char *bucket, const char *key, const char *upload, struct parts_page *page,
                        struct err *err) {
     char after[16];
-    struct buffer document = { 0 };
-    struct s3_answer answer = { 0 };
-    struct s3_request request = { .what = "list the parts of",
-                                  .method = "GET",
-                                  .bucket = bucket,
-                                  .key = key,
-                                  .xml = true,
-                                  .answer_max = ANSWER_MAX,
-                                  .to = &document };
+    struct s3_request request = { .what = "list the parts of", .method = "GET", .bucket = bucket, .key = key };
     const size_t before = page->count;
 
     s3_headers_add(&request.query, "uploadId", upload);
@@ -168,18 +141,12 @@ static int fetch_parts(struct s3 *s3, const char *bucket, const char *key, const
         s3_headers_add(&request.query, "part-number-marker", after);
     }
     page->truncated = page->said_truncated = false;
-    int result = s3_send(s3, &request, &answer, NULL, NULL, err);
-    if (result == 0) {
-        result = s3_xml_parse_below("ListPartsResult", &document, take_parts, page, err);
-        if (result == 0 && (!page->said_truncated || (page->truncated && page->count == before)))
-            result = err_set(err, ERR_CORRUPT, "the list of parts does not say where it ends");
-        if (result < 0)
-            wrap(&request, s3, err);
-    }
-    s3_answer_release(&answer);
-    s3_request_release(&request);
-    buffer_release(&document);
-    return result;
+    if (s3_send_for_document(s3, &request, "ListPartsResult", take_parts, page, NULL, err) < 0)
+        return -1;
+    if (page->said_truncated && !(page->truncated && page->count == before))
+        return 0;
+    err_set(err, ERR_CORRUPT, "the list of parts does not say where it ends");
+    return s3_request_wrap(&request, s3, err);
 }
 
 int s3_list_parts(struct s3 *s3, const char *bucket, const char *key, const char *upload, struct s3_part **parts,
@@ -250,7 +217,7 @@ static int look_for_it(struct s3 *s3, const struct s3_request *request, const ch
     err_set(err, ERR_CORRUPT, "the parts have %" PRIu64 " bytes, the object has %" PRIu64 " and the ETag '%s'", size,
             info->size, info->etag);
     s3_info_release(info);
-    return wrap(request, s3, err);
+    return s3_request_wrap(request, s3, err);
 }
 
 /* The server has said that it is done. One that names no ETag, or another than the parts make, is not taken at its
@@ -261,7 +228,7 @@ static int read_completion(struct s3 *s3, const struct s3_request *request, cons
     const char *version = s3_headers_find(&answer->headers, "x-amz-version-id");
 
     if (s3_xml_parse_below("CompleteMultipartUploadResult", request->to, take_etag, etag, err) < 0)
-        return wrap(request, s3, err);
+        return s3_request_wrap(request, s3, err);
     if (!joined_etag(parts, count, expected) || strcmp(etag, expected) != 0)
         return look_for_it(s3, request, version, parts, count, false, info, err);
     *info = (struct s3_info){ .version = mem_string(version) };
@@ -300,13 +267,14 @@ int s3_multipart_complete(struct s3 *s3, const char *bucket, const char *key, co
                                   .md5 = true,
                                   .xml = true,
                                   .answer_max = ANSWER_MAX,
-                                  .to = &answer };
+                                  .to = &answer,
+                                  .completes = upload };
 
     if (s3_is_v2(s3))
         return s3_refuse_v2(s3, "an upload in parts", err);
     if (count == 0 || count > S3_PARTS_MAX) {
         err_set(err, ERR_INVALID, "an upload of %zu parts: there are 1 to %d", count, S3_PARTS_MAX);
-        return wrap(&request, s3, err);
+        return s3_request_wrap(&request, s3, err);
     }
     s3_headers_add(&request.query, "uploadId", upload);
     s3_headers_add(&request.headers, "content-type", "application/xml");

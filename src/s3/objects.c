@@ -93,7 +93,6 @@ int s3_put(struct s3 *s3, const char *bucket, const char *key, const void *data,
                                   .find = true };
     struct s3_answer answer = { 0 };
     struct s3_info found = { 0 };
-    char name[S3_NAME_TEXT];
     int rc = -1;
 
     if (s3_is_v2(s3))
@@ -104,7 +103,7 @@ int s3_put(struct s3 *s3, const char *bucket, const char *key, const void *data,
     if (s3_send(s3, &request, &answer, NULL, NULL, err) < 0)
         goto out;
     if (s3_info_from_answer(&answer, &found, err) < 0 || s3_compare_etag(&answer, found.etag, err) < 0) {
-        err_wrap(err, "put %s", s3_name(name, s3, bucket, key));
+        s3_request_wrap(&request, s3, err);
         goto out;
     }
     found.size = length;
@@ -174,7 +173,6 @@ int s3_get(struct s3 *s3, const char *bucket, const char *key, const struct s3_g
     const size_t start = out->length;
     struct s3_answer answer = { 0 };
     struct s3_info found = { 0 };
-    char name[S3_NAME_TEXT];
     long status = 0;
     int rc = -1;
 
@@ -193,7 +191,7 @@ int s3_get(struct s3 *s3, const char *bucket, const char *key, const struct s3_g
         goto out;
     }
     if (s3_info_from_answer(&answer, &found, err) < 0) {
-        err_wrap(err, "read %s", s3_name(name, s3, bucket, key));
+        s3_request_wrap(&request, s3, err);
         goto out;
     }
     if (!s3_headers_find(&answer.headers, "content-range"))
@@ -219,7 +217,6 @@ int s3_head(struct s3 *s3, const char *bucket, const char *key, const char *vers
             struct err *err) {
     struct s3_request request = { .what = "look at", .method = "HEAD", .bucket = bucket, .key = key };
     struct s3_answer answer = { 0 };
-    char name[S3_NAME_TEXT];
     int rc;
 
     if (s3_is_v2(s3))
@@ -232,7 +229,7 @@ int s3_head(struct s3 *s3, const char *bucket, const char *key, const char *vers
                  ? s3_info_from_answer(&answer, info, err)
                  : err_set(err, ERR_CORRUPT, "the answer does not say how long the object is");
         if (rc < 0)
-            err_wrap(err, "look at %s", s3_name(name, s3, bucket, key));
+            s3_request_wrap(&request, s3, err);
     }
     s3_answer_release(&answer);
     s3_request_release(&request);

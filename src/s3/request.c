@@ -15,6 +15,7 @@ enum {
     SKEW = 300,              /* seconds of difference between clocks that servers may refuse; they allow 900 */
     RETRY_AFTER_MAX = 86400, /* no server means more */
     UNWANTED_MAX = 65536,    /* bytes of an answer that nobody reads */
+    DOCUMENT_MAX = 4 * 1024 * 1024,
 };
 
 enum step { STEP_DONE, STEP_AGAIN, STEP_FINAL };
@@ -396,21 +397,32 @@ static bool is_ours(const struct sending *sending, const struct s3_headers *foun
            (double)(now - then) <= clock_monotonic() - sending->retry.start + 2;
 }
 
-/* STEP_FINAL: it is not there, as far as this key may know. */
-static enum step look_for_it(struct sending *sending, struct err *err) {
-    struct s3_answer answer = { 0 };
-    const struct s3_request request = {
-        .what = "look for", .method = "HEAD", .bucket = sending->request->bucket, .key = sending->request->key
-    };
-    struct sending head = {
-        .s3 = sending->s3, .request = &request, .answer = &answer, .retry = sending->retry, .dated = true
+/* One try of another request, between two of the first. */
+static enum step ask_aside(const struct sending *sending, const struct s3_request *request, struct s3_answer *answer,
+                           struct s3_refusal *refusal, struct err *err) {
+    struct sending aside = {
+        .s3 = sending->s3, .request = request, .answer = answer, .retry = sending->retry, .dated = true
     };
     enum step step = STEP_FINAL;
 
-    head.to = &head.scratch;
-    build_url(&head);
-    if (hash_body(&head, err) == 0)
-        step = try_once(&head, err);
+    aside.to = &aside.scratch;
+    build_url(&aside);
+    if (hash_body(&aside, err) == 0)
+        step = try_once(&aside, err);
+    *refusal = aside.refused ? aside.refusal : (struct s3_refusal){ 0 };
+    end(&aside);
+    return step;
+}
+
+/* STEP_FINAL: it is not there, as far as this key may know. */
+static enum step look_for_it(struct sending *sending, struct err *err) {
+    struct s3_answer answer = { 0 };
+    struct s3_refusal refusal;
+    const struct s3_request request = {
+        .what = "look for", .method = "HEAD", .bucket = sending->request->bucket, .key = sending->request->key
+    };
+    enum step step = ask_aside(sending, &request, &answer, &refusal, err);
+
     if (step == STEP_DONE && is_ours(sending, &answer.headers)) {
         sending->answer->status = 200;
         sending->answer->headers = answer.headers;
@@ -418,9 +430,32 @@ static enum step look_for_it(struct sending *sending, struct err *err) {
     } else if (step == STEP_DONE) {
         step = STEP_FINAL;
     }
-    end(&head);
     s3_answer_release(&answer);
     return step;
+}
+
+/* Then that is what became of the request. RGW says NoSuchKey of an upload that somebody tried to complete twice. */
+static bool upload_is_gone(struct sending *sending, struct err *err) {
+    struct s3_answer answer = { 0 };
+    struct s3_refusal refusal;
+    struct s3_request request = {
+        .what = "list the parts of", .method = "GET", .bucket = sending->request->bucket, .key = sending->request->key
+    };
+
+    s3_headers_add(&request.query, "uploadId", sending->request->completes);
+    s3_headers_add(&request.query, "max-parts", "1");
+    const enum step step = ask_aside(sending, &request, &answer, &refusal, err);
+    const bool gone = step == STEP_FINAL && refusal.status == 404 &&
+                      (strcmp(refusal.code, "NoSuchUpload") == 0 || strcmp(refusal.code, "NoSuchKey") == 0);
+    if (gone) {
+        sending->refusal = refusal;
+        snprintf(sending->refusal.code, sizeof sending->refusal.code, "NoSuchUpload");
+        err_set(err, ERR_NOT_FOUND, "NoSuchUpload: it was completed or aborted meanwhile");
+    }
+    sending->refused = gone;
+    s3_answer_release(&answer);
+    s3_request_release(&request);
+    return gone;
 }
 
 /* --- all tries ---------------------------------------------------------------------------------------------------- */
@@ -428,9 +463,10 @@ static enum step look_for_it(struct sending *sending, struct err *err) {
 static int try_until_done(struct sending *sending, const char *what, struct err *err) {
     for (;;) {
         enum step step = STEP_FINAL;
-        const bool arrived = sending->request->find && sending->sent;
 
-        if (arrived)
+        if (sending->sent && sending->request->completes && upload_is_gone(sending, err))
+            return -1;
+        if (sending->sent && sending->request->find)
             step = look_for_it(sending, err);
         if (step == STEP_FINAL)
             step = try_once(sending, err);
@@ -480,6 +516,28 @@ out:
         snprintf(code, 64, "%s", rc < 0 && sending.refused ? sending.refusal.code : "");
     end(&sending);
     return rc;
+}
+
+int s3_request_wrap(const struct s3_request *request, const struct s3 *s3, struct err *err) {
+    char name[S3_NAME_TEXT];
+    return err_wrap(err, "%s %s", request->what, s3_name(name, s3, request->bucket, request->key));
+}
+
+int s3_send_for_document(struct s3 *s3, struct s3_request *request, const char *root, s3_element *element,
+                         void *context, char *code, struct err *err) {
+    struct buffer document = { 0 };
+    struct s3_answer answer = { 0 };
+
+    request->xml = true;
+    request->answer_max = DOCUMENT_MAX;
+    request->to = &document;
+    int result = s3_send(s3, request, &answer, NULL, code, err);
+    if (result == 0 && s3_xml_parse_below(root, &document, element, context, err) < 0)
+        result = s3_request_wrap(request, s3, err);
+    s3_answer_release(&answer);
+    s3_request_release(request);
+    buffer_release(&document);
+    return result;
 }
 
 void s3_request_release(struct s3_request *request) {

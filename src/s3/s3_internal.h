@@ -68,6 +68,9 @@ void s3_canonical_query(struct buffer *out, const struct s3_headers *query);
 /* The value of the Authorization header. Appends. (AWS General Reference, "Signature Version 4 signing process".) */
 void s3_sign(struct buffer *out, const struct s3_signing *signing, const struct s3_credentials *credentials);
 
+/* Takes an element of a document at its end; see s3_xml_parse(). Non-zero ends it, with an error. */
+typedef int s3_element(void *context, const char *path, const char *text, struct err *err);
+
 /* --- request.c ---------------------------------------------------------------------------------------------------- */
 
 struct s3_request {
@@ -85,6 +88,8 @@ struct s3_request {
     size_t answer_max;     /* more bytes of answer than this are ERR_CORRUPT */
     struct buffer *to;     /* where the body of a good answer is appended; NULL: it is dropped */
     bool find;             /* a PUT of an object: where it may have arrived, HEAD looks for it before another one */
+    const char *completes; /* the upload that a POST makes an object of, or NULL: where it may have been done, another
+                              one is only sent while the upload is there. RGW answers 500 for ever to one that is not */
 
     /* A GET of a part: `count` bytes (UINT64_MAX: to the end) from `offset`. The answer's Content-Range is checked. */
     bool range;
@@ -104,6 +109,15 @@ void s3_answer_release(struct s3_answer *answer);
 int s3_send(struct s3 *s3, const struct s3_request *request, struct s3_answer *answer, long *status, char *code,
             struct err *err) MUST_CHECK;
 void s3_request_release(struct s3_request *request); /* its query and headers */
+
+/* Puts what a request tries, and on what, before an error that its answer gave rise to; s3_send() has done so with its
+ * own. Returns -1. */
+int s3_request_wrap(const struct s3_request *request, const struct s3 *s3, struct err *err);
+
+/* A request whose good answer is a document with this root: `element` gets the paths below it. `code` as of s3_send().
+ * Fills in what such a request needs, and releases it. */
+int s3_send_for_document(struct s3 *s3, struct s3_request *request, const char *root, s3_element *element,
+                         void *context, char *code, struct err *err) MUST_CHECK;
 
 /* --- retry.c ------------------------------------------------------------------------------------------------------ */
 
@@ -153,7 +167,6 @@ int s3_compare_etag(const struct s3_answer *answer, const char *etag, struct err
  * Key") and its text. No DTDs, no entities but the five, at most 16 deep, text of at most 64 KiB an element. Control
  * characters and bytes that are not UTF-8, which XML forbids and servers send all the same, are taken. A callback that
  * returns non-zero ends it. ERR_CORRUPT for what is not such a document. */
-typedef int s3_element(void *context, const char *path, const char *text, struct err *err);
 int s3_xml_parse(const void *data, size_t length, s3_element *element, void *context, struct err *err) MUST_CHECK;
 
 /* Only a document whose root has this name: `element` gets the paths below it, "" for the root itself. */

@@ -8,6 +8,7 @@
  * the offset from the server's Date, once, with a warning. Everything else is final at once. An interrupt (see
  * interrupt.h) ends any call within a second. A PUT that may have arrived (an error after the whole body was sent) is
  * looked for with HEAD before it is sent again: on a versioned bucket a second one is a second, billed version.
+ * Likewise an upload that may have been completed: it is only completed again while it is still there.
  *
  * Messages name what was tried, service, bucket, key, status, the server's code and message (its body, cut, where it is
  * not XML). Codes:
@@ -39,7 +40,8 @@ enum {
 
 struct s3;
 
-/* Loads the credentials, talks to nobody. `log` is borrowed and may be NULL. */
+/* Loads the credentials, talks to nobody. `log` is borrowed and may be NULL. ERR_INVALID for a service that cannot be
+ * used, ERR_KEY without credentials. */
 int s3_open(const struct s3_service *service, struct log *log, struct s3 **s3, struct err *err) MUST_CHECK;
 void s3_close(struct s3 *s3); /* NULL is fine; no call may be under way */
 const struct s3_service *s3_service(const struct s3 *s3);
@@ -148,8 +150,8 @@ struct s3_part {
     char etag[S3_ETAG_MAX];
 };
 
-/* RGW 16 forgets the lock of `options` when the upload is completed: whoever asks for one looks with s3_get_lock(), and
- * sets it with s3_set_lock(). */
+/* `*upload`, its id, is the caller's to free. RGW 16 forgets the lock of `options` when the upload is completed:
+ * whoever asks for one looks with s3_get_lock(), and sets it with s3_set_lock(). */
 int s3_multipart_begin(struct s3 *s3, const char *bucket, const char *key, const struct s3_put *options, char **upload,
                        struct err *err) MUST_CHECK;
 int s3_multipart_put(struct s3 *s3, const char *bucket, const char *key, const char *upload, unsigned number,
