@@ -41,7 +41,7 @@ void s3_refusal_read(struct s3_refusal *refusal, long status, const struct s3_he
     const char *marker = s3_headers_find(headers, "x-amz-delete-marker");
     const char *region = s3_headers_find(headers, "x-amz-bucket-region");
     const char *location = s3_headers_find(headers, "location");
-    struct err ignored;
+    struct err ignored = { 0 };
 
     *refusal = (struct s3_refusal){ .status = status };
     refusal->absent = marker && strcmp(marker, "true") == 0;

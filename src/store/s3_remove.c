@@ -7,6 +7,10 @@
 /*
  * An object is gone when none of its versions is left. The versions go from the oldest to the newest and hide markers
  * last, so that whoever is killed on the way leaves under the name what was there before, or nothing.
+ *
+ * Each removal lists the versions itself, before and after, although whoever removes many has mostly listed them all
+ * not long ago: what was written since would only be met by the proof, and the ids of all versions would have to be
+ * carried through every layer between.
  */
 
 enum { ROUNDS = 3 }; /* of listing and destroying: somebody may write the name meanwhile */
