@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    KEY_OBJECT_MAX = 64 * 1024,
+    SMALL_OBJECT_MAX = 64 * 1024,
     PIECE_OF_FOLDER = 1024 * 1024,
     PIECE_OF_BUCKET = 8 * 1024 * 1024, /* a request waits for a network, and is paid for */
 };
@@ -215,14 +215,14 @@ int copy_packs(struct mirror_job *job, struct err *err) {
 /* --- the small folders
  * ------------------------------------------------------------------------------------------------ */
 
-/* Wrapped keys have no hash in their names; they are compared byte by byte, and the mirror's is never replaced, for it
- * may be the good one. */
-static int copy_key(struct mirror_job *job, const struct store_listed *here, const struct store_listed *there,
-                    struct err *err) {
+/* Wrapped keys and holds have no hash in their names; they are compared byte by byte, and the mirror's is never
+ * replaced, for it may be the good one. */
+static int copy_nameless(struct mirror_job *job, const struct store_listed *here, const struct store_listed *there,
+                         struct err *err) {
     struct buffer mine = { 0 }, theirs = { 0 };
     int status = -1;
     struct err why = { 0 };
-    if (store_get(job->repo->store, here->name, KEY_OBJECT_MAX, &mine, &why) < 0) {
+    if (store_get(job->repo->store, here->name, SMALL_OBJECT_MAX, &mine, &why) < 0) {
         if (!fails_alone(&why)) {
             *err = why;
             goto out;
@@ -238,14 +238,14 @@ static int copy_key(struct mirror_job *job, const struct store_listed *here, con
             count_upload(job, mine.length);
         goto out;
     }
-    const bool read = store_get(job->there.store, here->name, KEY_OBJECT_MAX, &theirs, &why) == 0;
+    const bool read = store_get(job->there.store, here->name, SMALL_OBJECT_MAX, &theirs, &why) == 0;
     if (!read && !fails_alone(&why)) {
         *err = why;
         goto out;
     }
     if (!read || theirs.length != mine.length || memcmp(theirs.data, mine.data, mine.length) != 0) {
         err_set(&why, ERR_DIVERGED, "'%s' differs between the repository and the mirror", here->name);
-        err_hint(&why, "find out which of the two opens (muniment key open), and remove the other");
+        err_hint(&why, "find out which of the two opens, and remove the other");
         count_damaged(job);
         job_fail(job, &why);
     }
@@ -299,8 +299,8 @@ static int give_folder(struct mirror_job *job, enum folder_kind kind, struct wor
         const struct store_listed *there = store_names_find(&folder->there, here->name);
         if (interrupt_check(err) < 0)
             return -1;
-        if (kind == FOLDER_KEYS) {
-            if (copy_key(job, here, there, err) < 0)
+        if (kind == FOLDER_KEYS || kind == FOLDER_HOLDS) {
+            if (copy_nameless(job, here, there, err) < 0)
                 return -1;
             continue;
         }

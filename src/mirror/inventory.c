@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const FOLDER_NAMES[FOLDER_KINDS] = { "keys", "index", "snapshots", "journal" };
+const char *const FOLDER_NAMES[FOLDER_KINDS] = { "keys", "index", "snapshots", "holds", "erasures", "journal" };
 
 static int compare_packs(const void *left, const void *right) {
     const struct mirrored_pack *a = left, *b = right;
@@ -133,6 +133,12 @@ static int read_decision(void *context, const char *segment, const struct journa
     } else if (strcmp(entry->event, "key_removed") == 0 && (value = journal_field(entry, "id"))) {
         decide_name(job, FOLDER_KEYS, value);
         decide_hidden(job, "keys/", value);
+    } else if (strcmp(entry->event, "released") == 0 && (value = journal_field(entry, "hold"))) {
+        decide_name(job, FOLDER_HOLDS, value);
+        decide_hidden(job, "holds/", value);
+    } else if (strcmp(entry->event, "erasure_over") == 0 && (value = journal_field(entry, "object"))) {
+        decide_name(job, FOLDER_ERASURES, repo_leaf(value));
+        decide_hidden(job, "", value);
     } else if (strcmp(entry->event, "destroyed") == 0 && (value = journal_field(entry, "object"))) {
         decide_hidden(job, "", value);
         if (strncmp(value, "packs/", 6) == 0)
@@ -143,6 +149,7 @@ static int read_decision(void *context, const char *segment, const struct journa
                strcmp(value, job->options->name) == 0 && entry->time > job->last_run) {
         job->last_run = entry->time;
     }
+    hold_witness_read(&job->holds, entry);
     destruction_read(&job->destruction, entry);
     return 0;
 }
@@ -241,6 +248,7 @@ int inventory_load(struct mirror_job *job, struct err *err) {
         struct folder *folder = &job->folders[kind];
         folder->decided = mem_array(folder->there.count + 1, sizeof *folder->decided);
         folder->refused = mem_array(folder->there.count + 1, sizeof *folder->refused);
+        folder->held = mem_array(folder->there.count + 1, sizeof *folder->held);
     }
     dated_names_sort(&job->hidden);
     int status = read_decisions(job, err);
@@ -257,6 +265,7 @@ void inventory_release(struct mirror_job *job) {
         store_names_release(&job->folders[kind].sent);
         free(job->folders[kind].decided);
         free(job->folders[kind].refused);
+        free(job->folders[kind].held);
         free(job->folders[kind].overwritten);
     }
     free(job->packs);
@@ -264,6 +273,7 @@ void inventory_release(struct mirror_job *job) {
     dated_names_release(&job->hidden);
     dated_names_release(&job->captured);
     dated_names_release(&job->expired);
+    hold_witness_release(&job->holds);
 }
 
 bool pack_must_go(const struct mirrored_pack *pack) {
@@ -272,7 +282,7 @@ bool pack_must_go(const struct mirrored_pack *pack) {
 
 bool folder_must_go(const struct mirror_job *job, enum folder_kind kind, size_t at) {
     const struct folder *folder = &job->folders[kind];
-    return folder->decided[at] && !folder_has(&folder->here, folder->there.items[at].name);
+    return folder->decided[at] && !folder->held[at] && !folder_has(&folder->here, folder->there.items[at].name);
 }
 
 bool something_goes(const struct mirror_job *job) {

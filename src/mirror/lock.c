@@ -38,6 +38,8 @@ int64_t lock_at_first(const struct mirror_job *job, const char *name, enum folde
     switch (kind) {
     case FOLDER_KEYS:
     case FOLDER_INDEX:
+    case FOLDER_HOLDS:
+    case FOLDER_ERASURES:
         return 0;
     case FOLDER_HEADS:
         return head_until(job, name);

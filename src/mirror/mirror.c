@@ -101,8 +101,12 @@ static int copy_journal(struct mirror_job *job, struct err *err) {
 static int copy_snapshots(struct mirror_job *job, struct err *err) {
     if (folder_list_here(job, FOLDER_KEYS, err) < 0 || copy_folder(job, FOLDER_KEYS, err) < 0)
         return -1;
+    static const enum folder_kind ALWAYS[] = { FOLDER_HOLDS, FOLDER_ERASURES };
     if (job->options->copy && copy_folder(job, FOLDER_HEADS, err) < 0)
         return -1;
+    for (size_t i = 0; i < sizeof ALWAYS / sizeof *ALWAYS; i++)
+        if (folder_list_here(job, ALWAYS[i], err) < 0 || copy_folder(job, ALWAYS[i], err) < 0)
+            return -1;
     return copy_journal(job, err);
 }
 

@@ -20,6 +20,7 @@
 #include <muniment/mirror/mirror.h>
 #include <muniment/repo/destruction.h>
 #include <muniment/repo/head.h>
+#include <muniment/repo/hold.h>
 #include <muniment/repo/journal.h>
 #include <muniment/util/workers.h>
 #include <pthread.h>
@@ -35,13 +36,22 @@ struct mirrored_pack {
 };
 
 /* The folders whose listings are small by nature. */
-enum folder_kind { FOLDER_KEYS, FOLDER_INDEX, FOLDER_HEADS, FOLDER_JOURNAL, FOLDER_KINDS };
+enum folder_kind {
+    FOLDER_KEYS,
+    FOLDER_INDEX,
+    FOLDER_HEADS,
+    FOLDER_HOLDS,
+    FOLDER_ERASURES,
+    FOLDER_JOURNAL,
+    FOLDER_KINDS,
+};
 
 struct folder {
     struct store_names here;  /* in the repository */
     struct store_names there; /* on the mirror, as it was in the beginning */
     bool *decided;            /* one for each of `there` */
     bool *refused;            /* the same: a lock keeps it there */
+    bool *held;               /* the same: a hold does */
     int64_t *overwritten;     /* the same, as in a pack */
     size_t overwritten_capacity;
     struct store_names sent; /* since then */
@@ -62,6 +72,7 @@ struct mirror_job {
     struct dated_names captured; /* snapshots, by either journal */
     struct dated_names expired;  /* the same */
     int64_t last_run;            /* the last copy that went well; 0: none */
+    struct hold_witness holds;   /* what the repository's journal says of them */
     bool decisions_known;        /* the repository's journal is whole, so that its decisions may be followed */
     bool mirror_journal_good;    /* the mirror's is, or has nothing that the repository's has not */
 

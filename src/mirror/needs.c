@@ -145,10 +145,11 @@ static void mark_needed(void *context, const struct pack_table *table, bool firs
         pack->needed = true;
 }
 
-/* A head that the mirror has and the repository has not, and that stays: nobody decided about it, or a lock holds it.
- */
+/* A head that the mirror has and the repository has not, and that stays: nobody decided about it, or a lock or a hold
+ * keeps it. */
 static bool stays_alone(const struct folder *heads, size_t at) {
-    return (!heads->decided[at] || heads->refused[at]) && !folder_has(&heads->here, heads->there.items[at].name);
+    return (!heads->decided[at] || heads->refused[at] || heads->held[at]) &&
+           !folder_has(&heads->here, heads->there.items[at].name);
 }
 
 int needs_of_strangers(struct mirror_job *job, bool *any, struct err *err) {

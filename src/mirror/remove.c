@@ -1,4 +1,5 @@
 #include "mirror_internal.h"
+#include <muniment/util/clock.h>
 #include <muniment/util/interrupt.h>
 #include <string.h>
 
@@ -168,11 +169,41 @@ static int remove_contents(struct mirror_job *job, struct err *err) {
     return remove_packs(job, err);
 }
 
-int remove_decided(struct mirror_job *job, struct err *err) {
-    if (!job->decisions_known)
+/* Heads that expired here and that a hold in force covers stay there: it may have been placed while the mirror was
+ * away. Holds that do not agree with the journal, or that cannot be read, keep everything. */
+static int keep_held(struct mirror_job *job, bool *known, struct err *err) {
+    const struct folder *heads = &job->folders[FOLDER_HEADS];
+    struct holds holds = { 0 };
+    int64_t now = job->options->now, started;
+    *known =
+        holds_load(job->repo, &holds, err) == 0 && hold_witness_check(&job->holds, job->repo, &holds, now, err) == 0;
+    for (size_t i = 0; *known && i < heads->there.count; i++) {
+        const char *leaf = repo_leaf(heads->there.items[i].name);
+        heads->held[i] = clock_parse_compact(leaf, &started, NULL) == 0 && holds_covering(&holds, leaf, started, now);
+        if (heads->held[i] && heads->decided[i] && !folder_has(&heads->here, heads->there.items[i].name))
+            log_info(job->repo->log, "mirror '%s': snapshot %s stays there, because of a hold", job->options->name,
+                     leaf);
+    }
+    holds_release(&holds);
+    if (*known)
         return 0;
-    if (remove_from_folder(job, FOLDER_HEADS, err) < 0 || remove_from_folder(job, FOLDER_KEYS, err) < 0)
+    if (err->code != ERR_CORRUPT)
         return -1;
+    job_fail(job, err);
+    err_clear(err);
+    return 0;
+}
+
+int remove_decided(struct mirror_job *job, struct err *err) {
+    static const enum folder_kind FIRST[] = { FOLDER_HEADS, FOLDER_KEYS, FOLDER_HOLDS, FOLDER_ERASURES };
+    bool known = job->decisions_known;
+    if (known && keep_held(job, &known, err) < 0)
+        return -1;
+    if (!known)
+        return 0;
+    for (size_t i = 0; i < sizeof FIRST / sizeof *FIRST; i++)
+        if (remove_from_folder(job, FIRST[i], err) < 0)
+            return -1;
     if (something_goes(job) && remove_contents(job, err) < 0)
         return -1;
     return remove_hidden(job, err);

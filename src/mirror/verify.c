@@ -109,7 +109,7 @@ static int give_if_due(struct mirror_job *job, struct workers *workers, const st
 
 static int give_sample(struct mirror_job *job, struct workers *workers, struct err *err) {
     char name[REPO_NAME_MAX];
-    const enum folder_kind kinds[] = { FOLDER_HEADS, FOLDER_INDEX, FOLDER_JOURNAL };
+    const enum folder_kind kinds[] = { FOLDER_HEADS, FOLDER_INDEX, FOLDER_ERASURES, FOLDER_JOURNAL };
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         const struct folder *folder = &job->folders[kinds[k]];
         for (size_t i = 0; i < folder->there.count; i++) {

@@ -87,7 +87,7 @@ static int list_object(void *context, const struct store_object *object, struct 
         keep_name(&check->session_names, object);
     else if (strncmp(below, "keys/", 5) == 0)
         keep_name(&check->key_names, object);
-    else
+    else if (strncmp(below, "holds/", 6) != 0 && strncmp(below, "erasures/", 9) != 0)
         known = strncmp(below, "journal/", 8) == 0; /* the walk through it tells which do not belong there */
     if (!known)
         check_find(check, object->name, "is no object that muniment writes");

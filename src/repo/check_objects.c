@@ -1,5 +1,7 @@
 #include "check_internal.h"
 #include "purge_internal.h"
+#include <muniment/repo/erasure.h>
+#include <muniment/repo/hold.h>
 #include <muniment/repo/journal.h>
 #include <muniment/repo/record.h>
 #include <muniment/util/memory.h>
@@ -63,6 +65,19 @@ static int check_keys(struct check *check, struct err *err) {
     return result == 0 ? 0 : check_found(check, repo_folder(check->repo, folder, "keys"), err);
 }
 
+static int check_exceptions(struct check *check, struct err *err) {
+    struct holds holds;
+    struct erasures erasures;
+    char folder[REPO_NAME_MAX];
+    int result = holds_load(check->repo, &holds, err);
+    holds_release(&holds);
+    if (result < 0 && check_found(check, repo_folder(check->repo, folder, "holds"), err) < 0)
+        return -1;
+    result = erasures_load(check->repo, &erasures, err);
+    erasures_release(&erasures);
+    return result < 0 ? check_found(check, repo_folder(check->repo, folder, "erasures"), err) : 0;
+}
+
 /* --- the journal ----------------------------------------------------------------------------------------------------
  */
 
@@ -78,6 +93,7 @@ struct story {
     struct names made, ended;
     char *record; /* of the last purge; "none": there is none */
     int64_t record_time;
+    bool erased; /* the set: all of it has ended */
 };
 
 static void add_name(struct names *names, const char *folder, const char *leaf) {
@@ -102,7 +118,7 @@ static int follow_journal(void *context, const char *segment, const struct journ
     (void)segment, (void)err;
     struct story *story = context;
     const char *snapshot = journal_field(entry, "snapshot"), *id = journal_field(entry, "id");
-    const char *object = journal_field(entry, "object");
+    const char *object = journal_field(entry, "object"), *hold = journal_field(entry, "hold");
 
     if (strcmp(entry->event, "captured") == 0 && snapshot) {
         add_name(&story->made, "snapshots", snapshot);
@@ -112,6 +128,16 @@ static int follow_journal(void *context, const char *segment, const struct journ
         add_name(&story->made, "keys", id);
     } else if (strcmp(entry->event, "key_removed") == 0 && id) {
         add_name(&story->ended, "keys", id);
+    } else if (strcmp(entry->event, "held") == 0 && hold) {
+        add_name(&story->made, "holds", hold);
+    } else if (strcmp(entry->event, "released") == 0 && hold) {
+        add_name(&story->ended, "holds", hold);
+    } else if (strcmp(entry->event, "erasure") == 0 && object) {
+        add_name(&story->made, "erasures", repo_leaf(object));
+    } else if (strcmp(entry->event, "erasure_over") == 0 && object) {
+        add_name(&story->ended, "erasures", repo_leaf(object));
+    } else if (strcmp(entry->event, "erasing") == 0) {
+        story->erased = true;
     } else if (strcmp(entry->event, "recorded") == 0 && object && entry->time >= story->record_time) {
         free(story->record);
         story->record = mem_string(object);
@@ -143,6 +169,8 @@ static bool not_copied_yet(const struct check *check, const char *object) {
 static void compare_with_store(struct check *check, const struct story *story, struct err *err) {
     const char *set = check->repo->keys->set_name;
     char name[REPO_NAME_MAX];
+    if (story->erased)
+        return;
     for (size_t i = 0; i < story->made.count; i++) {
         const char *made = story->made.items[i];
         if (has_name(&story->ended, made) || not_copied_yet(check, made) || is_stored(check, made, err))
@@ -188,7 +216,7 @@ static int check_journal(struct check *check, struct err *err) {
 
 int check_objects(struct check *check, struct err *err) {
     if (check_keys(check, err) < 0 || check_heads(check, err) < 0 || check_purges(check, err) < 0 ||
-        check_sessions(check, err) < 0 || check_journal(check, err) < 0)
+        check_sessions(check, err) < 0 || check_exceptions(check, err) < 0 || check_journal(check, err) < 0)
         return -1;
     return 0;
 }

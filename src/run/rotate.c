@@ -1,4 +1,5 @@
 #include "locks_internal.h"
+#include <muniment/repo/erasure.h>
 #include <muniment/repo/hold.h>
 #include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
@@ -66,6 +67,20 @@ static int purge_and_lock(struct opened_set *set, const struct purge_options *op
     return status;
 }
 
+/* The erasure ledger must not outlive the snapshots that it is about. */
+static int forget_erasures(struct opened_set *set, int64_t now, struct err *err) {
+    struct heads heads;
+    uint64_t removed = 0;
+    if (heads_load(&set->repo, &heads, err) < 0)
+        return -1;
+    int status = erasures_forget(&set->repo, &heads, now, &removed, err);
+    if (removed > 0)
+        log_info(set->repo.log, "no snapshot is left that could bring back what %llu erasures were about: forgotten",
+                 (unsigned long long)removed);
+    heads_release(&heads);
+    return status;
+}
+
 int rotate_apply(struct opened_set *set, int64_t now, int64_t wait, struct plan_summary *summary,
                  struct purge_result *result, struct err *err) {
     struct heads heads;
@@ -89,6 +104,8 @@ int rotate_apply(struct opened_set *set, int64_t now, int64_t wait, struct plan_
                 (struct purge_expiry){ .head = heads.items[i].name, .reason = verdicts[i].reason };
 
     int status = purge_and_lock(set, &options, &heads, result, err);
+    if (status == 0)
+        status = forget_erasures(set, now, err);
     if (status < 0)
         err_wrap(err, "rotate set '%s'", set->settings->name);
     free(expiries);

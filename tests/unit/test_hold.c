@@ -279,6 +279,68 @@ static void a_hold_that_cannot_be_read_ends_a_purge(void **state) {
     mirror_world_close(&world);
 }
 
+/* It was placed after the snapshot had expired here, and before the mirror was told. */
+static void a_mirror_keeps_what_is_held_and_gone_elsewhere(void **state) {
+    (void)state;
+    struct err err = { 0 };
+    struct mirror_world world;
+    char whole[17];
+    mirror_world_open(&world);
+    mirror_world_capture(&world, 0);
+    mirror_world_capture(&world, 1);
+    mirror_world_sync(&world, true);
+    mirror_world_expire(&world, 0);
+    struct hold hold = hold_of(HOLD_RANGE);
+    hold.from = hold.until = mirror_world_time(0);
+    place(&world.scratch.repo, &hold);
+    for (int night = 2; night < 5; night++) {
+        mirror_world_capture(&world, night);
+        mirror_world_sync(&world, true);
+        mirror_world_expect_restorable(&world, 0);
+        mirror_world_expect_restorable(&world, night);
+        assert_int_equal(mirror_world_count(&world, "holds"), 1);
+        mirror_world_expire(&world, night - 1);
+    }
+
+    struct mirror_result result = mirror_world_sync(&world, false);
+    assert_int_equal(result.strangers, 0);
+    mirror_world_expect_restorable(&world, 0);
+    assert_false(mirror_world_has_night(&world, 3));
+
+    size_t packs = mirror_world_count(&world, "packs");
+    assert_success(hold_release(&world.scratch.repo, hold.id, clock_now(), whole, &err), &err);
+    mirror_world_sync(&world, false);
+    assert_false(mirror_world_has_night(&world, 0));
+    assert_true(mirror_world_count(&world, "packs") < packs);
+    assert_int_equal(mirror_world_count(&world, "holds"), 0);
+    mirror_world_expect_restorable(&world, 4);
+    mirror_world_expect_clean(&world);
+    mirror_world_close(&world);
+}
+
+static void a_mirror_loses_nothing_while_the_holds_cannot_be_read(void **state) {
+    (void)state;
+    struct err err = { 0 };
+    struct mirror_result result;
+    struct mirror_world world;
+    char name[REPO_NAME_MAX];
+    mirror_world_open(&world);
+    mirror_world_capture(&world, 0);
+    mirror_world_capture(&world, 3);
+    mirror_world_sync(&world, true);
+    mirror_world_expire(&world, 0);
+    struct hold hold = hold_of(HOLD_SET);
+    place(&world.scratch.repo, &hold);
+    assert_int_equal(scratch_repo_list(&world.scratch, "holds", name), 1);
+    scratch_repo_flip(&world.scratch, name, 60, 1);
+    assert_failure(mirror_world_run(&world, true, 0, &result, &err), ERR_CORRUPT, &err);
+    mirror_world_expect_restorable(&world, 0);
+    assert_success(store_remove(world.scratch.store, name, NULL, &err), &err);
+    assert_failure(mirror_world_run(&world, true, 0, &result, &err), ERR_CORRUPT, &err);
+    mirror_world_expect_restorable(&world, 0);
+    mirror_world_close(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hold_is_loaded_as_it_was_placed),
@@ -291,6 +353,8 @@ int main(void) {
         cmocka_unit_test(a_purge_keeps_what_is_held_by_now),
         cmocka_unit_test(a_hold_that_vanished_ends_a_purge),
         cmocka_unit_test(a_hold_that_cannot_be_read_ends_a_purge),
+        cmocka_unit_test(a_mirror_keeps_what_is_held_and_gone_elsewhere),
+        cmocka_unit_test(a_mirror_loses_nothing_while_the_holds_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
