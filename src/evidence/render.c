@@ -7,7 +7,10 @@
 
 void report_render(const struct report *report, enum report_format format, struct buffer *out) {
     static void (*const FORMS[])(const struct report *, struct buffer *) = {
+        [REPORT_TEXT] = render_text,
         [REPORT_JSON] = render_json,
+        [REPORT_CSV] = render_csv,
+        [REPORT_HTML] = render_html,
     };
     FORMS[format](report, out);
 }
@@ -52,8 +55,7 @@ void render_count(const struct report *report, struct render_numbers *numbers) {
     for (size_t i = 0; i < report->destruction_count; i++)
         numbers->destructions_confirmed += report->destructions[i].state == DESTRUCTION_CONFIRMED;
     for (size_t i = 0; i < report->hold_count; i++)
-        numbers->holds +=
-            report->holds[i].released == 0 && (report->holds[i].ends == 0 || report->holds[i].ends > report->generated);
+        numbers->holds += report->holds[i].released == 0 && hold_in_force(&report->holds[i], report->generated);
     for (size_t i = 0; i < report->finding_count; i++)
         numbers->exceptions += report->findings[i].kind == FINDING_EXCEPTION;
     numbers->findings = report->finding_count - numbers->exceptions;

@@ -1,0 +1,136 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../lib/sample_report.h"
+#include "../lib/scratch.h"
+#include <muniment/evidence/document.h>
+#include <muniment/util/file.h>
+#include <muniment/util/utf8.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef void sample_maker(struct report *report);
+static sample_maker *const SAMPLES[] = { sample_report, sample_report_quiet, sample_report_empty };
+enum { SAMPLES_COUNT = sizeof SAMPLES / sizeof *SAMPLES };
+static const char *const FORMS[] = { "text", "json", "csv", "html" };
+enum { FORMS_COUNT = sizeof FORMS / sizeof *FORMS };
+
+/* renders[sample][format] */
+struct fixture {
+    struct buffer renders[SAMPLES_COUNT][FORMS_COUNT];
+};
+
+static int setup(void **state) {
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    for (int sample = 0; sample < SAMPLES_COUNT; sample++) {
+        struct report report;
+        SAMPLES[sample](&report);
+        for (int format = 0; format < FORMS_COUNT; format++)
+            report_render(&report, (enum report_format)format, &fixture->renders[sample][format]);
+        report_release(&report);
+    }
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *fixture = *state;
+    for (int sample = 0; sample < SAMPLES_COUNT; sample++)
+        for (int format = 0; format < FORMS_COUNT; format++)
+            buffer_release(&fixture->renders[sample][format]);
+    free(fixture);
+    return 0;
+}
+
+/* Each form that may stand in the hands of others: nothing in it acts, and all of it is UTF-8. */
+static void every_form_is_text_without_controls(void **state) {
+    struct fixture *fixture = *state;
+    for (int sample = 0; sample < SAMPLES_COUNT; sample++) {
+        for (int format = 0; format < FORMS_COUNT; format++) {
+            struct buffer *render = &fixture->renders[sample][format];
+            assert_true(render->length > 500);
+            for (size_t at = 0, length; at < render->length; at += length) {
+                const char *text = (const char *)render->data + at;
+                length = utf8_length(text, render->length - at);
+                if (length == 0)
+                    fail_msg("%s: no UTF-8 at %zu", FORMS[format], at);
+                unsigned char byte = (unsigned char)*text;
+                bool line = byte == '\n' || (format == REPORT_CSV && byte == '\r');
+                if ((byte < 0x20 && !line) || byte == 0x7f || (byte == 0xc2 && (unsigned char)text[1] < 0xa0))
+                    fail_msg("%s: control %02x at %zu", FORMS[format], byte, at);
+            }
+        }
+    }
+}
+
+static void the_same_report_gives_the_same_bytes(void **state) {
+    struct fixture *fixture = *state;
+    struct report report;
+    sample_report(&report);
+    for (int format = 0; format < FORMS_COUNT; format++) {
+        struct buffer again = { 0 };
+        report_render(&report, (enum report_format)format, &again);
+        assert_int_equal(again.length, fixture->renders[0][format].length);
+        assert_memory_equal(again.data, fixture->renders[0][format].data, again.length);
+        buffer_release(&again);
+    }
+    report_release(&report);
+}
+
+static void every_form_bears_a_signature(void **state) {
+    struct fixture *fixture = *state;
+    struct document_signature signature;
+    struct keys keys;
+    struct err err = { 0 };
+    keys_generate(&keys);
+    for (int format = 0; format < FORMS_COUNT; format++) {
+        struct buffer document = { 0 };
+        buffer_put(&document, fixture->renders[0][format].data, fixture->renders[0][format].length);
+        assert_success(document_sign(&keys, (enum report_format)format, &document, &err), &err);
+        assert_success(document_verify(&keys, document.data, document.length, &signature, &err), &err);
+        assert_int_equal(signature.format, format);
+        buffer_release(&document);
+    }
+}
+
+static void every_form_is_a_witness_of_the_journal(void **state) {
+    struct fixture *fixture = *state;
+    for (int format = 0; format < FORMS_COUNT; format++) {
+        const char *text = buffer_text(&fixture->renders[0][format]);
+        assert_non_null(strstr(text, "muniment-journal-1:00112233445566778899aabbccddeeff:c0ffee0123456789:1204:"));
+        assert_non_null(strstr(text, "muniment-journal-1:00112233445566778899aabbccddeeff:deadbeef01234567:1:"));
+        assert_non_null(strstr(text, "muniment-report-1:00112233445566778899aabbccddeeff:"
+                                     "5f1d7084c1a94eb1a3f0d2c6b7e89f01:20250301T000000Z:20260404T090000Z:"
+                                     "20260404T090000Z"));
+    }
+}
+
+static void every_form_says_what_it_serves_and_where_it_ends(void **state) {
+    struct fixture *fixture = *state;
+    static const char *const WORDS[] = { "SOC 2 A1.2",    "SOC 2 A1.3",           "SOC 2 C1.2",    "A.8.10",
+                                         "A.8.13",        "164.308(a)(7)",        "5(1)(e)",       "Article 17",
+                                         "Article 32",    "NIST SP 800-88",       "live systems",  "read key",
+                                         "Other backups", "storage provider keeps" };
+    for (int format = 0; format < FORMS_COUNT; format++) {
+        const char *text = buffer_text(&fixture->renders[1][format]);
+        for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
+            if (strstr(text, WORDS[i]) == NULL)
+                fail_msg("%s: '%s' is not there", FORMS[format], WORDS[i]);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_form_is_text_without_controls),
+        cmocka_unit_test(the_same_report_gives_the_same_bytes),
+        cmocka_unit_test(every_form_bears_a_signature),
+        cmocka_unit_test(every_form_is_a_witness_of_the_journal),
+        cmocka_unit_test(every_form_says_what_it_serves_and_where_it_ends),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
