@@ -118,6 +118,17 @@ static void decide_pack(struct mirror_job *job, const char *below) {
         pack->decided = true;
 }
 
+/* A checkpoint is about the segments before it. */
+static void decide_dropped(struct mirror_job *job, const struct journal_entry *checkpoint) {
+    struct folder *journal = &job->folders[FOLDER_JOURNAL];
+    for (size_t i = 0; i < journal->there.count; i++)
+        if (journal_checkpoint_covers(checkpoint, below_set(job, journal->there.items[i].name)))
+            journal->decided[i] = true;
+    for (size_t i = 0; i < job->hidden.count; i++)
+        if (journal_checkpoint_covers(checkpoint, job->hidden.items[i].name))
+            job->hidden.items[i].time = 1;
+}
+
 /* Heads go by `expired` alone, packs and index objects by `destroyed`, wrapped keys by `key_removed`. */
 static int read_decision(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
     struct mirror_job *job = context;
@@ -154,6 +165,13 @@ static int read_decision(void *context, const char *segment, const struct journa
     return 0;
 }
 
+/* Segments go from a mirror only by a checkpoint of the repository's own journal. */
+static int read_decision_here(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
+    if (strcmp(entry->event, "checkpoint") == 0)
+        decide_dropped(context, entry);
+    return read_decision(context, segment, entry, err);
+}
+
 /* Reading a bucket's whole journal takes a request a segment, and what the repository has, too, says nothing new. */
 static int journal_is_known(struct mirror_job *job, bool *known, struct err *err) {
     const struct folder *folder = &job->folders[FOLDER_JOURNAL];
@@ -172,7 +190,7 @@ static int journal_is_known(struct mirror_job *job, bool *known, struct err *err
 
 static int read_decisions(struct mirror_job *job, struct err *err) {
     struct err why = { 0 };
-    job->decisions_known = journal_walk(job->repo, read_decision, job, &why) == 0;
+    job->decisions_known = journal_walk(job->repo, read_decision_here, job, &why) == 0;
     if (!job->decisions_known) {
         if (why.code != ERR_CORRUPT) {
             *err = why;
@@ -240,8 +258,8 @@ static int add_object(void *context, const struct store_kept *object, struct err
 }
 
 /* One listing for all: each page of it is paid for. */
-int inventory_load(struct mirror_job *job, struct err *err) {
-    if (store_list_kept(job->there.store, job->repo->keys->set_name, add_object, job, err) < 0)
+int inventory_load(struct mirror_job *job, const char *below, struct err *err) {
+    if (store_list_kept(job->there.store, below, add_object, job, err) < 0)
         return err_wrap(err, "list the mirror");
     inventory_sort(job);
     for (int kind = 0; kind < FOLDER_KINDS; kind++) {
@@ -285,11 +303,11 @@ bool folder_must_go(const struct mirror_job *job, enum folder_kind kind, size_t 
     return folder->decided[at] && !folder->held[at] && !folder_has(&folder->here, folder->there.items[at].name);
 }
 
-bool something_goes(const struct mirror_job *job) {
-    bool any = false;
-    for (size_t i = 0; i < job->pack_count && !any; i++)
-        any = pack_must_go(&job->packs[i]);
-    for (size_t i = 0; i < job->folders[FOLDER_INDEX].there.count && !any; i++)
-        any = folder_must_go(job, FOLDER_INDEX, i);
-    return any && job->decisions_known;
+uint64_t contents_that_go(const struct mirror_job *job) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < job->pack_count; i++)
+        count += pack_must_go(&job->packs[i]);
+    for (size_t i = 0; i < job->folders[FOLDER_INDEX].there.count; i++)
+        count += folder_must_go(job, FOLDER_INDEX, i);
+    return job->decisions_known ? count : 0;
 }

@@ -18,10 +18,6 @@ int lock_dates_load(struct mirror_job *job, struct err *err) {
         return 0;
     if (heads_load(job->repo, &job->heads, err) < 0)
         return note_unread(job, err);
-    for (size_t i = 0; i < job->heads.count; i++) {
-        int64_t until = rule->dates(rule->context, &job->heads.items[i]).until;
-        job->heads_until = until > job->heads_until ? until : job->heads_until;
-    }
     return 0;
 }
 
@@ -33,7 +29,14 @@ static int64_t head_until(const struct mirror_job *job, const char *name) {
     return 0;
 }
 
-/* The journal tells of all snapshots, and nothing of it ever goes. An index object is replaced by every purge. */
+/* A segment counts from when it was written, whenever it is sent. */
+static int64_t segment_until(const struct mirror_job *job, const char *name) {
+    const struct store_listed *here = store_names_find(&job->folders[FOLDER_JOURNAL].here, name);
+    int64_t now = job->options->now, written = here && here->modified < now ? here->modified : now;
+    return job->repo->journal_keep > 0 ? written + job->repo->journal_keep : 0;
+}
+
+/* An index object is replaced by every purge, and keys may be removed at any time. */
 int64_t lock_at_first(const struct mirror_job *job, const char *name, enum folder_kind kind) {
     switch (kind) {
     case FOLDER_KEYS:
@@ -44,7 +47,7 @@ int64_t lock_at_first(const struct mirror_job *job, const char *name, enum folde
     case FOLDER_HEADS:
         return head_until(job, name);
     case FOLDER_JOURNAL:
-        return job->heads_until;
+        return segment_until(job, name);
     case FOLDER_KINDS:
         break;
     }

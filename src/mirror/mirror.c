@@ -76,7 +76,7 @@ static int copy_contents(struct mirror_job *job, struct err *err) {
             return -1;
         if (copy_packs(job, err) < 0)
             return -1;
-        bool needed = !job->options->copy && something_goes(job);
+        bool needed = !job->options->copy && contents_that_go(job) > 0;
         if (needed && !job->vanished && needs_upload(job, err) < 0)
             return -1;
         if ((needed || job->options->copy) && !job->vanished && copy_folder(job, FOLDER_INDEX, err) < 0)
@@ -85,15 +85,6 @@ static int copy_contents(struct mirror_job *job, struct err *err) {
             return 0;
     }
     return err_set(err, ERR_LOCKED, "the repository changed %d times while it was being copied", LISTINGS_MAX);
-}
-
-/* A chain that is broken in the repository is not sent on. */
-static int copy_journal(struct mirror_job *job, struct err *err) {
-    if (!job->decisions_known)
-        return 0;
-    if (folder_list_here(job, FOLDER_JOURNAL, err) < 0)
-        return -1;
-    return copy_folder(job, FOLDER_JOURNAL, err);
 }
 
 /* The journal comes after the snapshots it tells of, and before anything goes: so the mirror has each decision before
@@ -142,12 +133,13 @@ static void count_hidden(struct mirror_job *job) {
 
 static void add_summary(struct mirror_job *job) {
     const struct mirror_result *result = job->result;
-    char objects[32], bytes[32], damaged[32];
+    char objects[32], bytes[32], damaged[32], left[32];
     if (job->options->copy && job->failures == 0) {
         snprintf(objects, sizeof objects, "%llu", (unsigned long long)result->uploaded);
         snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)result->uploaded_bytes);
+        snprintf(left, sizeof left, "%llu", (unsigned long long)job->left);
         journal_add(&job->destruction.events, job->options->now, "mirrored", "mirror", job->options->name, "objects",
-                    objects, "bytes", bytes, NULL);
+                    objects, "bytes", bytes, job->left > 0 ? "left" : NULL, left, NULL);
     }
     if (result->verified > 0) {
         snprintf(objects, sizeof objects, "%llu", (unsigned long long)result->verified);
@@ -197,32 +189,58 @@ static void sweep_uploads(struct mirror_job *job) {
 
 static int run_steps(struct mirror_job *job, struct err *err) {
     sweep_uploads(job);
-    if (inventory_load(job, err) < 0 || lock_dates_load(job, err) < 0 || copy_contents(job, err) < 0 ||
-        copy_snapshots(job, err) < 0 || remove_decided(job, err) < 0 || lock_contents(job, err) < 0 ||
-        verify_sample(job, err) < 0)
+    if (inventory_load(job, job->repo->keys->set_name, err) < 0 || notice_cut(job, err) < 0 ||
+        lock_dates_load(job, err) < 0 || copy_contents(job, err) < 0 || copy_snapshots(job, err) < 0 ||
+        remove_decided(job, err) < 0 || lock_contents(job, err) < 0 || verify_sample(job, err) < 0)
         return -1;
     return finish(job, err);
 }
 
+void job_begin(struct mirror_job *job, struct repo *repo, struct store *mirror, const struct mirror_options *options,
+               struct mirror_result *result) {
+    *result = (struct mirror_result){ 0 };
+    *job = (struct mirror_job){ .repo = repo, .there = *repo, .options = options, .result = result };
+    job->there.store = mirror;
+    job->there.cache = NULL; /* it is of what the repository has */
+    destruction_begin(&job->destruction, repo, mirror, options->name, options->now);
+    job->transfers =
+        store_transfers(mirror) > store_transfers(repo->store) ? store_transfers(mirror) : store_transfers(repo->store);
+    pthread_mutex_init(&job->lock, NULL);
+}
+
+int job_lock(struct mirror_job *job, struct store_lock **lock, struct err *err) {
+    char name[REPO_NAME_MAX];
+    return store_lock_take(job->there.store, repo_name(&job->there, name, "locks", "mirror"), LOCK_WAIT, lock, err);
+}
+
+int job_end(struct mirror_job *job, int status, struct err *err) {
+    const char *name = job->options->name;
+    if (status == 0 && job->failures > 0) {
+        *err = job->first;
+        if (job->failures > 1)
+            err_wrap(err, "%zu objects failed, the first", job->failures);
+        status = -1;
+    }
+    inventory_release(job);
+    index_free(job->index);
+    destruction_release(&job->destruction);
+    heads_release(&job->heads);
+    pthread_mutex_destroy(&job->lock);
+    return status < 0 ? err_wrap(err, "mirror '%s'", name) : 0;
+}
+
 int mirror_run(struct repo *repo, struct store *mirror, const struct mirror_options *options,
                struct mirror_result *result, struct err *err) {
-    *result = (struct mirror_result){ 0 };
     if (!repo->keys->can_sign)
         return err_set(err, ERR_KEY, "mirror '%s': what a mirror does is journalled, which needs the write key",
                        options->name);
 
-    struct mirror_job job = { .repo = repo, .there = *repo, .options = options, .result = result };
-    job.there.store = mirror;
-    job.there.cache = NULL; /* it is of what the repository has */
-    destruction_begin(&job.destruction, repo, mirror, options->name, options->now);
-    job.transfers =
-        store_transfers(mirror) > store_transfers(repo->store) ? store_transfers(mirror) : store_transfers(repo->store);
-    pthread_mutex_init(&job.lock, NULL);
+    struct mirror_job job;
     struct store_lock *lock = NULL;
-    char name[REPO_NAME_MAX];
+    job_begin(&job, repo, mirror, options, result);
     int status = claim_mirror(&job, err);
     if (status == 0)
-        status = store_lock_take(mirror, repo_name(repo, name, "locks", "mirror"), LOCK_WAIT, &lock, err);
+        status = job_lock(&job, &lock, err);
     if (status == 0)
         status = run_steps(&job, err);
     if (status < 0)
@@ -231,18 +249,5 @@ int mirror_run(struct repo *repo, struct store *mirror, const struct mirror_opti
     result->refused = job.destruction.refused;
     result->refused_until = job.destruction.refused_until;
     result->hidden = job.destruction.hidden;
-
-    /* Single objects that failed are told once all others were served. */
-    if (status == 0 && job.failures > 0) {
-        *err = job.first;
-        if (job.failures > 1)
-            err_wrap(err, "%zu objects failed, the first", job.failures);
-        status = -1;
-    }
-    inventory_release(&job);
-    index_free(job.index);
-    destruction_release(&job.destruction);
-    heads_release(&job.heads);
-    pthread_mutex_destroy(&job.lock);
-    return status < 0 ? err_wrap(err, "mirror '%s'", options->name) : 0;
+    return job_end(&job, status, err);
 }

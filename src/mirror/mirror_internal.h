@@ -2,10 +2,11 @@
  * One run of a mirror, in the order in which it happens:
  *
  *     inventory_load      what the mirror has, and which of it the journals of both stores say must go
+ *     notice_cut          whether the mirror's journal tells more than the repository's
  *     copy_packs          a merge-join of the repository's packs with the inventory
  *     needs_upload        where no copy is due: only the packs that the mirror's snapshots moved to
  *     copy_folder         index, keys, heads, journal
- *     remove_decided      heads, keys, index, packs
+ *     remove_decided      heads, keys, index, packs; of the journal what a checkpoint dropped
  *     lock_contents       where the mirror locks
  *     verify_sample       reads back and hashes
  *     copy_folder         journal again, with what this run wrote into it
@@ -75,6 +76,8 @@ struct mirror_job {
     struct hold_witness holds;   /* what the repository's journal says of them */
     bool decisions_known;        /* the repository's journal is whole, so that its decisions may be followed */
     bool mirror_journal_good;    /* the mirror's is, or has nothing that the repository's has not */
+    bool journal_was_cut;        /* the mirror has segments of it that the repository lacks, and nobody dropped */
+    uint64_t left;               /* what was decided to go and stays, because something may need it */
 
     unsigned transfers;   /* at once */
     pthread_mutex_t lock; /* over what the threads that transfer change: result, events, `sent`, and the next five */
@@ -86,8 +89,7 @@ struct mirror_job {
 
     struct index *index; /* of the repository; loaded by needs_are_met() */
     struct destruction destruction;
-    struct heads heads;  /* of the repository, for a mirror that locks */
-    int64_t heads_until; /* the latest of their lock dates */
+    struct heads heads; /* of the repository, for a mirror that locks */
 };
 
 /* One object on its way: to the mirror, to be read there, to be removed. */
@@ -106,7 +108,8 @@ extern const char *const FOLDER_NAMES[FOLDER_KINDS];
 
 /* --- inventory.c --- */
 
-int inventory_load(struct mirror_job *job, struct err *err) MUST_CHECK;
+/* Of everything below a folder: the set's own, or its journal alone. */
+int inventory_load(struct mirror_job *job, const char *below, struct err *err) MUST_CHECK;
 void inventory_release(struct mirror_job *job);
 struct mirrored_pack *inventory_find(const struct mirror_job *job, const uint8_t hash[32]);
 void inventory_sort(struct mirror_job *job);
@@ -121,7 +124,7 @@ bool folder_has(const struct store_names *names, const char *name);
 /* True when a pack or an index object must go: decided, and the repository does not have it. */
 bool pack_must_go(const struct mirrored_pack *pack);
 bool folder_must_go(const struct mirror_job *job, enum folder_kind kind, size_t at);
-bool something_goes(const struct mirror_job *job); /* any pack or index object */
+uint64_t contents_that_go(const struct mirror_job *job); /* packs and index objects */
 
 /* --- copy.c --- */
 
@@ -161,6 +164,24 @@ int64_t lock_at_first(const struct mirror_job *job, const char *name, enum folde
 
 /* Lengthens the locks of what the snapshots need. */
 int lock_contents(struct mirror_job *job, struct err *err) MUST_CHECK;
+
+/* --- journal.c --- */
+
+/* Whether the mirror has segments that the repository lacks and that no checkpoint dropped: then the journal was cut in
+ * the repository, or set back, which fails the run and lets nothing go. */
+int notice_cut(struct mirror_job *job, struct err *err) MUST_CHECK;
+int copy_journal(struct mirror_job *job, struct err *err) MUST_CHECK;
+
+/* --- mirror.c --- */
+
+void job_begin(struct mirror_job *job, struct repo *repo, struct store *mirror, const struct mirror_options *options,
+               struct mirror_result *result);
+
+/* With the first of the failures of single objects, once all others were served. */
+int job_end(struct mirror_job *job, int status, struct err *err) MUST_CHECK;
+
+/* Keeps other runs out of the mirror. */
+int job_lock(struct mirror_job *job, struct store_lock **lock, struct err *err) MUST_CHECK;
 
 /* --- needs.c --- */
 

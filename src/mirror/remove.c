@@ -145,6 +145,14 @@ static int look_for_absent_heads(struct mirror_job *job, bool *hidden, struct er
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
+/* What snapshots of which the journal knows no end still need. */
+static void count_needed(struct mirror_job *job, bool strangers) {
+    for (size_t i = 0; i < job->pack_count; i++)
+        job->left += job->packs[i].decided && !job->packs[i].seen && job->packs[i].needed;
+    for (size_t i = 0; i < job->folders[FOLDER_INDEX].there.count && strangers; i++)
+        job->left += folder_must_go(job, FOLDER_INDEX, i);
+}
+
 /* Packs and index objects. Where something that should be there is not, the old may be the last that holds it. */
 static int remove_contents(struct mirror_job *job, struct err *err) {
     bool strangers = false, current, hidden;
@@ -155,6 +163,7 @@ static int remove_contents(struct mirror_job *job, struct err *err) {
     if (job->pack_failures > 0 || hidden) {
         log_warning(job->repo->log, "mirror '%s': no pack is removed, because %s", job->options->name,
                     hidden ? "a snapshot that never expired is hidden" : "others could not be sent");
+        job->left += contents_that_go(job);
         return 0;
     }
     if (index_is_current(job, &current, err) < 0)
@@ -162,8 +171,10 @@ static int remove_contents(struct mirror_job *job, struct err *err) {
     if (!current) {
         log_info(job->repo->log, "mirror '%s': a purge is at work; what it destroyed is removed by the next run",
                  job->options->name);
+        job->left += contents_that_go(job);
         return 0;
     }
+    count_needed(job, strangers);
     if (!strangers && remove_from_folder(job, FOLDER_INDEX, err) < 0)
         return -1;
     return remove_packs(job, err);
@@ -180,9 +191,10 @@ static int keep_held(struct mirror_job *job, bool *known, struct err *err) {
     for (size_t i = 0; *known && i < heads->there.count; i++) {
         const char *leaf = repo_leaf(heads->there.items[i].name);
         heads->held[i] = clock_parse_compact(leaf, &started, NULL) == 0 && holds_covering(&holds, leaf, started, now);
-        if (heads->held[i] && heads->decided[i] && !folder_has(&heads->here, heads->there.items[i].name))
-            log_info(job->repo->log, "mirror '%s': snapshot %s stays there, because of a hold", job->options->name,
-                     leaf);
+        if (!heads->held[i] || !heads->decided[i] || folder_has(&heads->here, heads->there.items[i].name))
+            continue;
+        log_info(job->repo->log, "mirror '%s': snapshot %s stays there, because of a hold", job->options->name, leaf);
+        job->left++;
     }
     holds_release(&holds);
     if (*known)
@@ -196,7 +208,7 @@ static int keep_held(struct mirror_job *job, bool *known, struct err *err) {
 
 int remove_decided(struct mirror_job *job, struct err *err) {
     static const enum folder_kind FIRST[] = { FOLDER_HEADS, FOLDER_KEYS, FOLDER_HOLDS, FOLDER_ERASURES };
-    bool known = job->decisions_known;
+    bool known = job->decisions_known && !job->journal_was_cut;
     if (known && keep_held(job, &known, err) < 0)
         return -1;
     if (!known)
@@ -204,7 +216,11 @@ int remove_decided(struct mirror_job *job, struct err *err) {
     for (size_t i = 0; i < sizeof FIRST / sizeof *FIRST; i++)
         if (remove_from_folder(job, FIRST[i], err) < 0)
             return -1;
-    if (something_goes(job) && remove_contents(job, err) < 0)
+    if (contents_that_go(job) > 0 && remove_contents(job, err) < 0)
+        return -1;
+
+    /* What a checkpoint dropped goes when the checkpoint is there. */
+    if (!job->chain_broke && remove_from_folder(job, FOLDER_JOURNAL, err) < 0)
         return -1;
     return remove_hidden(job, err);
 }

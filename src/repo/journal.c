@@ -54,7 +54,7 @@ static size_t lines_that_fit(const struct buffer *lines) {
 /* Writes the next segment after *last, which it then is. A put is whole or nothing, so a run that is killed here leaves
  * the chain as it was, or one longer. */
 static int append_segment(struct repo *repo, struct journal_place *last, const void *lines, size_t length,
-                          struct err *err) {
+                          int64_t newest, struct err *err) {
     struct buffer payload = { 0 }, object = { 0 };
     struct journal_place next = *last;
     char name[REPO_NAME_MAX];
@@ -63,7 +63,9 @@ static int append_segment(struct repo *repo, struct journal_place *last, const v
     buffer_put(&payload, lines, length);
     record_seal(repo->keys, RECORD_JOURNAL, payload.data, payload.length, &object, next.hash);
 
-    int result = record_store(repo, journal_segment_name(repo, &next, name), &object, err);
+    struct repo locking = *repo;
+    locking.lock_until = repo->journal_keep > 0 ? newest + repo->journal_keep : 0;
+    int result = record_store(&locking, journal_segment_name(repo, &next, name), &object, err);
     if (result == 0)
         *last = next;
     buffer_release(&payload);
@@ -88,7 +90,7 @@ int journal_append(struct repo *repo, struct journal_batch *batch, struct err *e
         goto out;
     while (batch->lines.length > 0) {
         size_t length = lines_that_fit(&batch->lines);
-        if (append_segment(repo, &last, batch->lines.data, length, err) < 0)
+        if (append_segment(repo, &last, batch->lines.data, length, batch->newest, err) < 0)
             goto out;
         memmove(batch->lines.data, batch->lines.data + length, batch->lines.length - length);
         batch->lines.length -= length;

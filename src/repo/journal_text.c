@@ -116,6 +116,13 @@ void journal_add(struct journal_batch *batch, int64_t time, const char *event, .
     end_line(batch, time);
 }
 
+void journal_add_entry(struct journal_batch *batch, const struct journal_entry *entry) {
+    begin_line(batch, entry->time, entry->event);
+    for (const char *const *field = entry->fields; *field; field += 2)
+        put_field(batch, field[0], field[1]);
+    end_line(batch, journal_written(entry));
+}
+
 void journal_add_carried(struct journal_batch *batch, const struct journal_entry *entry, int64_t when) {
     char date[CLOCK_TEXT];
     begin_line(batch, entry->time, entry->event);

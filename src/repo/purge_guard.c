@@ -48,6 +48,10 @@ static int follow(void *context, const char *segment, const struct journal_entry
         decide(walk->guard, "", object);
     } else if (strcmp(entry->event, "key_removed") == 0 && id) {
         decide(walk->guard, "keys/", id);
+    } else if (strcmp(entry->event, "checkpoint") == 0) {
+        for (size_t i = 0; i < walk->guard->hidden.count; i++)
+            if (journal_checkpoint_covers(entry, walk->guard->hidden.items[i].name))
+                walk->guard->hidden.items[i].time = 1;
     }
     hold_witness_read(&walk->guard->witness, entry);
     destruction_read(&walk->guard->destruction, entry);

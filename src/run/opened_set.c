@@ -70,6 +70,7 @@ int opened_set_open(struct opened_set *set, const struct settings *settings, con
     }
     if (repo_open(&set->repo, set->store, set->keys, log, err) < 0)
         goto fail;
+    set->repo.journal_keep = which->journal_keep;
     set->state = prepare_state(settings, set->keys, log);
     if (set->state && s3_is_address(settings->repository))
         set->repo.cache = set->cache = mem_format("%s/cache", set->state);

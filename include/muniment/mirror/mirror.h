@@ -6,7 +6,8 @@
  * damaged object never reaches a mirror) and by size after it. Objects leave a mirror only when a verified journal
  * segment says `expired` (heads), `destroyed` (packs, index), `key_removed` (wrapped keys), `released` (holds) or
  * `erasure_over` (erasures), and the repository does not have them; never because a listing lacks their name. A
- * snapshot that a hold covers stays, though it expired. Before any pack is deleted from a mirror, whatever packs the
+ * snapshot that a hold covers stays, though it expired. Segments of the journal leave it when a checkpoint of the
+ * repository's own journal says that they were dropped. Before any pack is deleted from a mirror, whatever packs the
  * mirror's remaining heads need are uploaded, also on nights when no copy is due. Sessions and purges are not mirrored.
  *
  * On a mirror that locks, packs are locked for a day as they are sent, and then for as long as the snapshots there need
@@ -41,9 +42,14 @@ struct mirror_result {
     int64_t newest_snapshot; /* on the mirror afterwards; 0: none */
 };
 
-/* ERR_DIVERGED when the mirror holds other bytes than the repository under a name and could not be mended. Journals
- * what it did. */
+/* ERR_DIVERGED when the mirror holds other bytes than the repository under a name and could not be mended; or when its
+ * journal tells more than the repository's, which then was cut: nothing is removed from the mirror, and its journal
+ * stays as it is. Journals what it did. */
 int mirror_run(struct repo *repo, struct store *mirror, const struct mirror_options *options,
                struct mirror_result *result, struct err *err) MUST_CHECK;
+
+/* Copies the segments of the journal that were written since, and nothing else: at the end of a night every mirror then
+ * is a witness to all of it. Journals nothing. */
+int mirror_journal(struct repo *repo, struct store *mirror, const char *name, int64_t now, struct err *err) MUST_CHECK;
 
 #endif

@@ -26,6 +26,8 @@
  *     destroyed                object (its name below the set's folder, such as packs/ab/ab12...), reason
  *     mirrored                 mirror, objects, bytes[, left]      left: this many objects stay that should go, because
  *                              a snapshot of which nobody knows needs them
+ *     diverged                 mirror, segments, object            the mirror has so many segments of this journal that
+ *                              the repository lacks, the first is `object`: the repository's journal was cut
  *     verified                 mirror, objects, bytes, damaged
  *     checked                  snapshots, packs, bytes, findings   the repository itself; bytes: that were read back
  *     removed                  object[, mirror][, versions, ids]   gone from there; without mirror: from the repository
@@ -66,10 +68,11 @@ struct journal_batch {
 };
 /* Fields: name, value pairs, ended by NULL. */
 void journal_add(struct journal_batch *batch, int64_t time, const char *event, ...) __attribute__((sentinel));
+void journal_add_entry(struct journal_batch *batch, const struct journal_entry *entry); /* the same */
 void journal_batch_release(struct journal_batch *batch);
 
-/* Appends one segment to this host's chain, under the set's journal lock. Durable when it returns 0; the batch is empty
- * afterwards. An empty batch writes nothing. Needs can_sign. */
+/* Appends one segment to this host's chain, under the set's journal lock, locked for repo->journal_keep where the store
+ * locks. Durable when it returns 0; the batch is empty afterwards. An empty batch writes nothing. Needs can_sign. */
 int journal_append(struct repo *repo, struct journal_batch *batch, struct err *err) MUST_CHECK;
 
 /* Reads and verifies every segment of every chain, in order of host and number: signatures, certificates, numbers,

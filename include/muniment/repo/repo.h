@@ -28,9 +28,10 @@ struct repo {
     struct keys *keys;   /* borrowed */
     struct log *log;     /* borrowed; may be NULL */
     const char *cache;   /* borrowed: this host's folder for copies of small objects (see object_cache.h); NULL: none */
-    int64_t lock_until;  /* for the packs, heads and journal segments that are written, where the store locks; 0: none.
-                            Index objects are never locked: every purge replaces them, and they can be made anew */
-    char id[33];         /* of the repository, in hex */
+    int64_t lock_until;  /* for the packs and heads that are written, where the store locks; 0: none. Index objects are
+                            never locked: every purge replaces them, and they can be made anew */
+    int64_t journal_keep; /* seconds from its newest event on for which a journal segment is locked; 0: it is not */
+    char id[33];          /* of the repository, in hex */
 };
 
 enum { REPO_NAME_MAX = STORE_NAME_MAX + 1 };
