@@ -34,6 +34,8 @@ static int check_one(struct invocation *invocation, const char *name, unsigned p
             err_hint(err, "restore what you need from a mirror; 'muniment repair' writes a damaged index anew");
         }
     }
+    if (percent > 0)
+        invocation_used_key(invocation, &set, NULL, NULL, checked, err);
     opened_set_close(&set);
     return checked;
 }

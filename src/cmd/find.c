@@ -56,6 +56,7 @@ static int run_find(struct invocation *invocation, struct err *err) {
     if (result == 0 && finding.count == 0)
         result = err_set(err, ERR_NOT_FOUND, "no entry of %zu snapshots matches", heads.count);
     index_free(index);
+    invocation_used_key(invocation, &set, NULL, NULL, result, err);
     heads_release(&heads);
     opened_set_close(&set);
     return result;

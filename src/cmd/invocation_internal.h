@@ -35,6 +35,7 @@ void invocation_status(struct invocation *invocation, int status);
 enum opening {
     OPEN_TO_WRITE,  /* the write key alone */
     OPEN_TO_LIST,   /* the write key; with --from the key that is given */
+    OPEN_TO_VERIFY, /* the same; or the public key, with --public-key */
     OPEN_TO_CHECK,  /* the read key too, where there is one */
     OPEN_TO_READ,   /* the read key, or ERR_KEY */
     OPEN_TO_UNWRAP, /* the read key from a wrapped copy in the store, and from nowhere else */
@@ -48,6 +49,11 @@ enum opening {
  */
 int invocation_open(struct invocation *invocation, const char *name, enum opening opening, struct opened_set *set,
                     struct err *err) MUST_CHECK;
+
+/* Journals that this command used the read key, when it had one and the store is the set's own. `result` and `err` are
+ * what came of it. */
+void invocation_used_key(struct invocation *invocation, struct opened_set *set, const char *snapshot,
+                         const char *target, int result, const struct err *err);
 
 /* True when --from was given: the store, the set and its keys are not those of a configuration. */
 bool invocation_is_standalone(const struct invocation *invocation);

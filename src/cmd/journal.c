@@ -1,15 +1,29 @@
 #include "invocation_internal.h"
+#include <muniment/repo/journal.h>
 #include <muniment/util/clock.h>
+#include <muniment/util/file.h>
+#include <muniment/util/hex.h>
 #include <stdlib.h>
+#include <string.h>
 
-struct reading {
+enum { WITNESS_FILE_MAX = 256 * 1024 * 1024 };
+
+/* One verb of `muniment journal`. */
+struct journal_verb {
+    const char *name;
+    int (*run)(struct invocation *invocation, struct opened_set *set, struct err *err);
+};
+
+/* --- show --------------------------------------------------------------------------------------------------------- */
+
+struct showing {
     struct invocation *invocation;
     uint64_t events;
 };
 
 static int print_event(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
-    struct reading *reading = context;
-    struct output *output = reading->invocation->output;
+    struct showing *showing = context;
+    struct output *output = showing->invocation->output;
     char when[CLOCK_TEXT];
     (void)err;
     output_text(output, "%s  %-12s", clock_format(when, entry->time), entry->event);
@@ -29,31 +43,194 @@ static int print_event(void *context, const char *segment, const struct journal_
         json_text(output, entry->fields[i], entry->fields[i + 1]);
     json_group_end(output);
     json_end(output);
-    reading->events++;
+    showing->events++;
     return 0;
 }
 
+static int journal_show(struct invocation *invocation, struct opened_set *set, struct err *err) {
+    struct showing showing = { .invocation = invocation };
+    if (journal_walk(&set->repo, print_event, &showing, err) != 0)
+        return -1;
+    log_info(invocation->log, "%llu events; every segment is signed, certified and in its chain",
+             (unsigned long long)showing.events);
+    return 0;
+}
+
+/* --- verify ------------------------------------------------------------------------------------------------------- */
+
+struct verifying {
+    struct invocation *invocation;
+    uint64_t findings, witnesses;
+};
+
+static void print_finding(void *context, const char *segment, const char *text) {
+    struct verifying *verifying = context;
+    struct output *output = verifying->invocation->output;
+    output_text(output, "%s: %s\n", segment, text);
+    json_begin(output, "finding");
+    json_text(output, "segment", segment);
+    json_text(output, "text", text);
+    json_end(output);
+    verifying->findings++;
+}
+
+static int check_witness_file(struct verifying *verifying, struct opened_set *set, const char *path, struct err *err) {
+    struct buffer text = { 0 };
+    int result = file_read(path, WITNESS_FILE_MAX, &text, err);
+    if (result == 0)
+        result = journal_check_witnesses(&set->repo, text.data, text.length, print_finding, verifying,
+                                         &verifying->witnesses, err);
+    if (result == 0 && verifying->witnesses == 0 && verifying->findings == 0) {
+        result = err_set(err, ERR_INVALID, "'%s' holds no witness of this set's journal", path);
+        err_hint(err, "a report does, and what 'muniment journal head' prints");
+    }
+    buffer_release(&text);
+    return result;
+}
+
+static void report_chains(struct output *output, const struct journal_survey *survey) {
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct journal_chain *chain = &survey->chains[i];
+        char from[CLOCK_TEXT], until[CLOCK_TEXT];
+        output_text(output, "host %s: segments %llu to %llu, %llu events, %s to %s\n", chain->host,
+                    (unsigned long long)chain->first, (unsigned long long)chain->last,
+                    (unsigned long long)chain->events, clock_format(from, chain->from),
+                    clock_format(until, chain->until));
+        json_begin(output, "chain");
+        json_text(output, "host", chain->host);
+        json_count(output, "first", chain->first);
+        json_count(output, "last", chain->last);
+        json_count(output, "events", chain->events);
+        json_time(output, "from", chain->from);
+        json_time(output, "until", chain->until);
+        json_end(output);
+    }
+}
+
+static void report(const struct verifying *verifying, const struct opened_set *set,
+                   const struct journal_survey *survey) {
+    struct output *output = verifying->invocation->output;
+    char segments[FORM_TEXT], events[FORM_TEXT], chains[FORM_TEXT], witnesses[FORM_TEXT], findings[FORM_TEXT];
+    report_chains(output, survey);
+    output_text(output, "%s in %s: %s, %s, %s", set_title(set), store_label(set->store),
+                form_count(segments, survey->segments, "segment"), form_count(events, survey->events, "event"),
+                form_count(chains, survey->count, "chain"));
+    if (verifying->witnesses > 0)
+        output_text(output, ", held against %s", form_count(witnesses, verifying->witnesses, "token"));
+    output_text(output, ": %s\n",
+                verifying->findings == 0 ? "whole" : form_count(findings, verifying->findings, "finding"));
+    json_begin(output, "journal");
+    json_text(output, "set", set_title(set));
+    json_text(output, "store", store_label(set->store));
+    json_count(output, "segments", survey->segments);
+    json_count(output, "events", survey->events);
+    json_count(output, "chains", survey->count);
+    json_count(output, "witnesses", verifying->witnesses);
+    json_count(output, "findings", verifying->findings);
+    json_end(output);
+}
+
+static int journal_verify(struct invocation *invocation, struct opened_set *set, struct err *err) {
+    struct verifying verifying = { .invocation = invocation };
+    const char *witness = option_text(&invocation->options, OPTION_WITNESS);
+    struct journal_survey survey;
+    char findings[FORM_TEXT];
+    if (journal_look(&set->repo, NULL, print_finding, &verifying, &survey, err) != 0)
+        return -1;
+    int result = witness != NULL ? check_witness_file(&verifying, set, witness, err) : 0;
+    if (result == 0)
+        report(&verifying, set, &survey);
+    if (result == 0 && verifying.findings > 0) {
+        result = err_set(err, ERR_CORRUPT, "the journal in '%s' has %s", store_label(set->store),
+                         form_count(findings, verifying.findings, "finding"));
+        err_hint(err, "compare it with those of the mirrors: 'muniment journal verify --mirror NAME SET'");
+    }
+    journal_survey_release(&survey);
+    return result;
+}
+
+/* --- head --------------------------------------------------------------------------------------------------------- */
+
+/* What is not whole is no witness. */
+static int journal_head(struct invocation *invocation, struct opened_set *set, struct err *err) {
+    struct journal_survey survey;
+    struct output *output = invocation->output;
+    char findings[FORM_TEXT];
+    int result = 0;
+    if (journal_look(&set->repo, NULL, NULL, NULL, &survey, err) != 0)
+        return -1;
+    if (survey.findings > 0) {
+        result = err_set(err, ERR_CORRUPT, "the journal in '%s' has %s", store_label(set->store),
+                         form_count(findings, survey.findings, "finding"));
+        err_hint(err, "'muniment journal verify' lists them");
+    }
+    for (size_t i = 0; i < survey.count && result == 0; i++) {
+        const struct journal_chain *chain = &survey.chains[i];
+        char token[JOURNAL_WITNESS], hash[65];
+        output_text(output, "%s\n", journal_witness(set->keys, chain, token));
+        json_begin(output, "journal_head");
+        json_text(output, "set", set_title(set));
+        json_text(output, "host", chain->host);
+        json_count(output, "number", chain->last);
+        json_text(output, "hash", hex_encode(hash, chain->hash, sizeof chain->hash));
+        json_text(output, "witness", token);
+        json_end(output);
+    }
+    journal_survey_release(&survey);
+    return result;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+
+static const struct journal_verb VERBS[] = {
+    { "show", journal_show },
+    { "verify", journal_verify },
+    { "head", journal_head },
+};
+
+/* A single word is a set, whatever it is called. */
+static const struct journal_verb *verb_of(const struct invocation *invocation, struct err *err) {
+    if (invocation->word_count == 1)
+        return &VERBS[0];
+    for (size_t i = 0; i < sizeof VERBS / sizeof *VERBS; i++)
+        if (strcmp(VERBS[i].name, invocation->words[0]) == 0)
+            return &VERBS[i];
+    err_set(err, ERR_INVALID, "'journal' has no verb '%s'", invocation->words[0]);
+    err_hint(err, "it has show, verify and head");
+    return NULL;
+}
+
 static int run_journal(struct invocation *invocation, struct err *err) {
+    const struct journal_verb *verb = verb_of(invocation, err);
+    if (verb == NULL)
+        return -1;
+    if (option_given(&invocation->options, OPTION_WITNESS) && verb->run != journal_verify)
+        return err_set(err, ERR_INVALID, "--witness is for 'journal verify'");
     struct opened_set set = { 0 };
-    struct reading reading = { .invocation = invocation };
-    int result = invocation_open(invocation, invocation->words[0], OPEN_TO_LIST, &set, err);
+    const char *name = invocation->words[invocation->word_count - 1];
+    int result = invocation_open(invocation, name, OPEN_TO_VERIFY, &set, err);
     if (result == 0)
-        result = journal_walk(&set.repo, print_event, &reading, err);
-    if (result == 0)
-        log_info(invocation->log, "%llu events; every segment is signed, certified and in its chain",
-                 (unsigned long long)reading.events);
+        result = verb->run(invocation, &set, err);
     opened_set_close(&set);
     return result;
 }
 
 const struct command COMMAND_JOURNAL = {
     .name = "journal",
-    .arguments = "SET [--mirror NAME | --from STORE [--key FILE]]",
-    .summary = "verify the journal and print what was captured, expired, destroyed",
-    .help = "Events stand by host, each host's in order. Takes the write key only. A segment that is missing, changed\n"
-            "or signed by a host without certificate ends it with status 20.\n",
-    .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_AS_OF),
+    .arguments = "[show|verify|head] SET [--witness FILE] [--mirror NAME | --from STORE]\n"
+                 "    [--public-key FILE | --key FILE]",
+    .summary = "print the journal of what was kept, destroyed and read, or verify it",
+    .help =
+        "  show SET      every event, by host, each host's in order; refuses a journal that is not whole\n"
+        "  verify SET    whatever is wrong with it, a line each: segments that were changed, are missing, doubled or\n"
+        "                signed by nobody who may. With --witness, which may be a report or any other file with\n"
+        "                the tokens that 'head' prints, also a tail that was cut since\n"
+        "  head SET      a token for the newest segment of each host, to be kept elsewhere as a witness\n"
+        "Takes the write key, or with --public-key only what 'muniment key public' prints. A journal that is not\n"
+        "whole exits with 20.\n",
+    .accepts = OPTIONS_OF_ANY_READING | OPTION_BIT(OPTION_MIRROR) | OPTION_BIT(OPTION_AS_OF) |
+               OPTION_BIT(OPTION_PUBLIC_KEY) | OPTION_BIT(OPTION_WITNESS),
     .least = 1,
-    .most = 1,
+    .most = 2,
     .run = run_journal,
 };

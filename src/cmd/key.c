@@ -98,10 +98,10 @@ static int key_public(struct invocation *invocation, struct opened_set *set, str
 
 /* --- key files ---------------------------------------------------------------------------------------------------- */
 
-static int write_key_to_option(struct invocation *invocation, struct opened_set *set, const char *comment, bool read,
-                               const char *type, struct err *err) {
+static int write_key_to_option(struct invocation *invocation, struct opened_set *set, const struct keys *keys,
+                               const char *comment, bool read, const char *type, struct err *err) {
     const char *path = option_text(&invocation->options, OPTION_TO);
-    if (key_file_write(path, comment, set->keys, read, err) != 0)
+    if (key_file_write(path, comment, keys, read, err) != 0)
         return -1;
     output_text(invocation->output, "%s key of set %s: %s (new)\n", type, set_title(set), path);
     json_begin(invocation->output, "key_file");
@@ -115,16 +115,20 @@ static int write_key_to_option(struct invocation *invocation, struct opened_set 
 static int key_new_host(struct invocation *invocation, struct opened_set *set, struct err *err) {
     if (need_option(invocation, OPTION_TO, "--to FILE for the new write key", err) != 0)
         return -1;
-    keys_new_host(set->keys);
-    return write_key_to_option(invocation, set, "muniment: write key of another host. It makes backups and reads none.",
-                               false, "write", err);
+    struct keys keys = *set->keys; /* this host's own goes on signing what it does */
+    keys_new_host(&keys);
+    int result = write_key_to_option(invocation, set, &keys,
+                                     "muniment: write key of another host. It makes backups and reads none.", false,
+                                     "write", err);
+    keys_wipe(&keys);
+    return result;
 }
 
 static int key_open(struct invocation *invocation, struct opened_set *set, struct err *err) {
     if (need_option(invocation, OPTION_TO, "--to FILE for the read key", err) != 0)
         return -1;
-    return write_key_to_option(invocation, set, "muniment: READ key, from a wrapped copy. It opens every backup.", true,
-                               "read", err);
+    return write_key_to_option(invocation, set, set->keys,
+                               "muniment: READ key, from a wrapped copy. It opens every backup.", true, "read", err);
 }
 
 /* --- wrapped copies ----------------------------------------------------------------------------------------------- */
@@ -278,8 +282,11 @@ static int run_key(struct invocation *invocation, struct err *err) {
         opening = OPEN_TO_READ;
     struct opened_set set = { 0 };
     int result = invocation_open(invocation, invocation->words[1], opening, &set, err);
+    bool used = opening == OPEN_TO_READ || opening == OPEN_TO_UNWRAP;
     if (result == 0)
         result = verb->run(invocation, &set, err);
+    if (used)
+        invocation_used_key(invocation, &set, NULL, NULL, result, err);
     opened_set_close(&set);
     return result;
 }

@@ -64,6 +64,7 @@ static int run_ls(struct invocation *invocation, struct err *err) {
         result = entries_walk(&set, index, head, invocation->words + 1, invocation->word_count - 1, print_entry,
                               invocation, err);
     index_free(index);
+    invocation_used_key(invocation, &set, head != NULL ? head->name : NULL, NULL, result, err);
     heads_release(&heads);
     opened_set_close(&set);
     set_word_release(&word);

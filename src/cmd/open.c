@@ -1,5 +1,6 @@
 #include "invocation_internal.h"
 #include <muniment/util/memory.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -136,10 +137,47 @@ static int open_standalone(struct invocation *invocation, enum opening opening, 
     return 0;
 }
 
+/* The public key opens a store wherever it is named: by --from, or by the configuration. */
+static int open_public(struct invocation *invocation, const char *name, struct opened_set *set, struct err *err) {
+    struct set_settings *settings = NULL;
+    struct store_address address = { .path = option_text(&invocation->options, OPTION_FROM), .log = invocation->log };
+    if (address.path == NULL) {
+        if (invocation_find_set(invocation, name, &settings, err) != 0 || apply_options(invocation, settings, err) != 0)
+            return -1;
+        address.path = invocation->settings.repository;
+    }
+    if (invocation_services(invocation, address.path, &address.services, err) != 0 ||
+        read_as_of(invocation, OPEN_TO_VERIFY, &address.as_of, err) != 0)
+        return -1;
+    invocation_adjust_service(invocation, address.path);
+    return opened_set_open_public(set, &address, option_text(&invocation->options, OPTION_PUBLIC_KEY), invocation->log,
+                                  err);
+}
+
 int invocation_open(struct invocation *invocation, const char *name, enum opening opening, struct opened_set *set,
                     struct err *err) {
     *set = (struct opened_set){ 0 };
+    if (opening == OPEN_TO_VERIFY && option_given(&invocation->options, OPTION_PUBLIC_KEY))
+        return open_public(invocation, name, set, err);
     if (invocation_is_standalone(invocation))
         return open_standalone(invocation, opening, set, err);
     return open_configured(invocation, name, opening, set, err);
+}
+
+void invocation_used_key(struct invocation *invocation, struct opened_set *set, const char *snapshot,
+                         const char *target, int result, const struct err *err) {
+    const struct options *options = &invocation->options;
+    char command[40];
+    bool verb = invocation->command == &COMMAND_KEY;
+    snprintf(command, sizeof command, "%s%s%s", invocation->command->name, verb ? " " : "",
+             verb ? invocation->words[0] : "");
+    const struct key_use use = {
+        .command = command,
+        .snapshot = snapshot,
+        .target = target,
+        .status = result == 0 ? invocation->status : err_exit_status(err->code),
+    };
+    bool own = set->settings != NULL && !option_given(options, OPTION_MIRROR) && !option_given(options, OPTION_AS_OF);
+    if (own)
+        key_use_journal(set, &use);
 }

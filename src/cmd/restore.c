@@ -151,6 +151,15 @@ static int restore_head(struct invocation *invocation, struct opened_set *set, c
     return restored;
 }
 
+/* A path or an address may name somebody. */
+static const char *target_kind(const struct options *options) {
+    if (option_given(options, OPTION_TO_POSTGRES))
+        return "postgres";
+    if (option_given(options, OPTION_TO_BUCKET))
+        return "bucket";
+    return option_given(options, OPTION_STDOUT) ? "stdout" : "folder";
+}
+
 static int run_restore(struct invocation *invocation, struct err *err) {
     if (check_target(invocation, err) != 0)
         return -1;
@@ -164,6 +173,8 @@ static int run_restore(struct invocation *invocation, struct err *err) {
         result = invocation_find_head(&set, word.snapshot, &heads, &head, err);
     if (result == 0)
         result = restore_head(invocation, &set, head, err);
+    invocation_used_key(invocation, &set, head != NULL ? head->name : NULL, target_kind(&invocation->options), result,
+                        err);
     heads_release(&heads);
     opened_set_close(&set);
     set_word_release(&word);

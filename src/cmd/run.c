@@ -91,13 +91,13 @@ static void run_rotation(struct night *night) {
     report_purge_troubles(night->invocation, &night->set, &purge);
 }
 
-static void run_mirror(struct night *night, const struct mirror_settings *mirror) {
+static bool run_mirror(struct night *night, const struct mirror_settings *mirror) {
     struct mirror_result result = { 0 };
     struct err err = { 0 };
     step_begin(night);
     if (step_mirror(&night->set, mirror, false, &result, &err) != 0) {
         step_failed(night, "mirror", &err);
-        return;
+        return false;
     }
 
     char objects[FORM_TEXT], bytes[FORM_TEXT], newest[FORM_TEXT];
@@ -111,6 +111,15 @@ static void run_mirror(struct night *night, const struct mirror_settings *mirror
     json_mirror(night->invocation->output, &result);
     json_end(night->invocation->output);
     report_mirror_troubles(night->invocation, &night->set, mirror, &result);
+    return true;
+}
+
+/* What later steps journalled, so that every mirror is a witness to the whole night. */
+static void run_journal(struct night *night, const struct mirror_settings *mirror) {
+    struct err err = { 0 };
+    step_begin(night);
+    if (mirror_set_journal(&night->set, mirror, clock_now(), &err) != 0)
+        step_failed(night, "journal", &err);
 }
 
 static void run_checks(struct night *night) {
@@ -140,13 +149,18 @@ static void run_checks(struct night *night) {
  */
 static void run_steps(struct night *night) {
     const struct set_settings *settings = night->set.settings;
+    bool *mirrored = mem_array(settings->mirror_count + 1, sizeof *mirrored);
     run_capture(night);
     if (!interrupt_requested())
         run_rotation(night);
     for (size_t i = 0; i < settings->mirror_count && !interrupt_requested(); i++)
-        run_mirror(night, &settings->mirrors[i]);
+        mirrored[i] = run_mirror(night, &settings->mirrors[i]);
     if (!interrupt_requested())
         run_checks(night);
+    for (size_t i = 0; i < settings->mirror_count && !interrupt_requested(); i++)
+        if (mirrored[i])
+            run_journal(night, &settings->mirrors[i]);
+    free(mirrored);
 }
 
 /* A set under the lock that keeps a second run of it out from beginning to end. */

@@ -1,10 +1,16 @@
 #include "invocation_internal.h"
+#include <inttypes.h>
+#include <muniment/repo/journal.h>
 #include <muniment/util/clock.h>
+#include <stdio.h>
 
 int step_capture(struct invocation *invocation, struct opened_set *set, int64_t when, struct head *head,
                  struct err *err) {
     const struct set_settings *settings = set->settings;
     struct progress progress = { 0 };
+    struct err why = { 0 };
+    if (policy_journal(set, when != 0 ? when : clock_now(), &why) != 0)
+        log_warning(invocation->log, "the policy could not be journalled: %s", why.message);
     struct capture_options options = {
         .sources = settings->sources,
         .source_count = settings->source_count,
@@ -30,6 +36,22 @@ void report_finding(void *context, const char *text) {
     json_end(invocation->output);
 }
 
+/* What was looked at, and that it was, is for those who ask later. */
+static void journal_check(struct invocation *invocation, struct opened_set *set, const struct check_result *result) {
+    struct journal_batch batch = { 0 };
+    struct err why = { 0 };
+    char snapshots[24], packs[24], bytes[24], findings[24];
+    snprintf(snapshots, sizeof snapshots, "%" PRIu64, result->snapshots);
+    snprintf(packs, sizeof packs, "%" PRIu64, result->packs);
+    snprintf(bytes, sizeof bytes, "%" PRIu64, result->bytes_read);
+    snprintf(findings, sizeof findings, "%" PRIu64, result->findings);
+    journal_add(&batch, clock_now(), "checked", "snapshots", snapshots, "packs", packs, "bytes", bytes, "findings",
+                findings, NULL);
+    if (journal_append(&set->repo, &batch, &why) != 0)
+        log_warning(invocation->log, "the check could not be journalled: %s", why.message);
+    journal_batch_release(&batch);
+}
+
 int step_check(struct invocation *invocation, struct opened_set *set, unsigned read_percent,
                struct check_result *result, struct err *err) {
     struct progress progress = { 0 };
@@ -44,6 +66,8 @@ int step_check(struct invocation *invocation, struct opened_set *set, unsigned r
     console_progress_start(invocation->console, "checking", &progress);
     int checked = check_run(&set->repo, &options, result, err);
     console_progress_stop(invocation->console);
+    if (checked == 0 && !options.mirror && set->keys->can_sign && !option_given(&invocation->options, OPTION_AS_OF))
+        journal_check(invocation, set, result);
     return checked;
 }
 

@@ -32,14 +32,14 @@ static const struct carry_rule RULES[] = {
 
     { "captured", CARRY_UNTIL_ENDED, "snapshots/", "snapshot", NULL, "expired" },
     { "key_added", CARRY_UNTIL_ENDED, "keys/", "id", NULL, "key_removed" },
-    { "held", CARRY_UNTIL_ENDED, "", "hold", NULL, "released" },
+    { "held", CARRY_UNTIL_ENDED, "holds/", "hold", NULL, "released" },
     { "erasure", CARRY_UNTIL_ENDED, "", "object", NULL, "erasure_over" },
     { "refused", CARRY_UNTIL_ENDED, "", "object", "mirror", "removed" },
     { "hidden", CARRY_UNTIL_ENDED, "", "object", "mirror", "removed" },
 
     { "expired", CARRY_WITH, "snapshots/", "snapshot", NULL, "captured" },
     { "key_removed", CARRY_WITH, "keys/", "id", NULL, "key_added" },
-    { "released", CARRY_WITH, "", "hold", NULL, "held" },
+    { "released", CARRY_WITH, "holds/", "hold", NULL, "held" },
     { "erasure_over", CARRY_WITH, "", "object", NULL, "erasure" },
     { "destroyed", CARRY_WITH, "", "object", NULL, NULL },
     { "removed", CARRY_WITH, "", "object", "mirror", "refused" },

@@ -39,8 +39,7 @@ static int open_wrapped(struct opened_set *set, const char *passphrase, struct e
     return result;
 }
 
-int opened_set_open_alone(struct opened_set *set, const struct store_address *address, const char *key,
-                          const char *passphrase, struct log *log, struct err *err) {
+static int begin(struct opened_set *set, const struct store_address *address, struct err *err) {
     *set = (struct opened_set){ .services = address->services };
     if (sodium_init() < 0)
         return err_set(err, ERR_SYSTEM, "start libsodium");
@@ -48,18 +47,31 @@ int opened_set_open_alone(struct opened_set *set, const struct store_address *ad
     if (set->keys == NULL)
         return err_sys(err, "lock memory for keys");
     memset(set->keys, 0, sizeof *set->keys);
+    return 0;
+}
 
-    /* The key first: a wrong one is a plainer answer than an absent store. */
-    if (key != NULL && keys_load(set->keys, key, err) != 0)
-        return -1;
+static int open_repository(struct opened_set *set, const struct store_address *address, struct log *log,
+                           struct err *err) {
     if (store_open(address, false, &set->store, err) != 0) {
         if (err->code == ERR_NOT_FOUND)
             err->code = ERR_NO_REPOSITORY;
         return -1;
     }
-    if (repo_open(&set->repo, set->store, set->keys, log, err) != 0)
+    return repo_open(&set->repo, set->store, set->keys, log, err);
+}
+
+/* The key first: a wrong one is a plainer answer than an absent store. */
+int opened_set_open_alone(struct opened_set *set, const struct store_address *address, const char *key,
+                          const char *passphrase, struct log *log, struct err *err) {
+    if (begin(set, address, err) != 0 || (key != NULL && keys_load(set->keys, key, err) != 0) ||
+        open_repository(set, address, log, err) != 0)
         return -1;
-    if (key == NULL)
-        return open_wrapped(set, passphrase, err);
-    return 0;
+    return key == NULL ? open_wrapped(set, passphrase, err) : 0;
+}
+
+int opened_set_open_public(struct opened_set *set, const struct store_address *address, const char *public_key,
+                           struct log *log, struct err *err) {
+    if (begin(set, address, err) != 0 || keys_load_public(set->keys, public_key, err) != 0)
+        return -1;
+    return open_repository(set, address, log, err);
 }

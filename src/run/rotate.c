@@ -1,3 +1,4 @@
+#include "journal_set_internal.h"
 #include "locks_internal.h"
 #include <muniment/repo/erasure.h>
 #include <muniment/repo/hold.h>
@@ -86,7 +87,7 @@ int rotate_apply(struct opened_set *set, int64_t now, int64_t wait, struct plan_
     struct heads heads;
     struct plan_verdict *verdicts;
     *result = (struct purge_result){ 0 };
-    if (rotate_plan(set, now, &heads, &verdicts, summary, err) < 0)
+    if (policy_journal(set, now, err) < 0 || rotate_plan(set, now, &heads, &verdicts, summary, err) < 0)
         return err_wrap(err, "rotate set '%s'", set->settings->name);
 
     struct purge_expiry *expiries = mem_array(heads.count + 1, sizeof *expiries);
@@ -106,6 +107,8 @@ int rotate_apply(struct opened_set *set, int64_t now, int64_t wait, struct plan_
     int status = purge_and_lock(set, &options, &heads, result, err);
     if (status == 0)
         status = forget_erasures(set, now, err);
+    if (status == 0)
+        status = journal_drop_old(set, &heads, now, err);
     if (status < 0)
         err_wrap(err, "rotate set '%s'", set->settings->name);
     free(expiries);

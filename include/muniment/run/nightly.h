@@ -44,6 +44,27 @@ int rotate_apply(struct opened_set *set, int64_t now, int64_t wait, struct plan_
 /* Opens the store of the mirror of that name, to read what is there. The caller closes it. */
 int mirror_open(struct opened_set *set, const char *name, struct store **store, struct err *err) MUST_CHECK;
 
+/* With the public key of a file alone: to verify signatures, and nothing else. */
+int opened_set_open_public(struct opened_set *set, const struct store_address *address, const char *public_key,
+                           struct log *log, struct err *err) MUST_CHECK;
+
+/* Journals a use of the read key, whatever came of it. Only where this host can sign; what fails is a warning, because
+ * nothing may stand in the way of a restore. */
+struct key_use {
+    const char *command;
+    const char *snapshot; /* name of a head, or NULL */
+    const char *target;   /* kind of what it was restored to, or NULL; never a place, which may name somebody */
+    int status;           /* that the program exits with */
+};
+void key_use_journal(struct opened_set *set, const struct key_use *use);
+
+/* Journals the policy of the set unless it is the one that was journalled last. Before the first decision under it. */
+int policy_journal(struct opened_set *set, int64_t now, struct err *err) MUST_CHECK;
+
+/* Copies what was journalled since to one mirror that is there. */
+int mirror_set_journal(struct opened_set *set, const struct mirror_settings *mirror, int64_t now,
+                       struct err *err) MUST_CHECK;
+
 /* One mirror of a set. `force` copies although its schedule says not yet. */
 int mirror_set(struct opened_set *set, const struct mirror_settings *mirror, int64_t now, bool force,
                unsigned verify_percent, struct mirror_result *result, struct err *err) MUST_CHECK;
