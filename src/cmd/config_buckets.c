@@ -16,25 +16,16 @@ struct inspection {
     size_t problems;
 };
 
-static void report(void *context, enum bucket_finding_kind kind, const char *text) {
-    static const char *const KINDS[] = {
-        [BUCKET_NOTE] = "note",
-        [BUCKET_WARNING] = "warning",
-        [BUCKET_PROBLEM] = "problem",
-    };
-    struct inspection *inspection = context;
+static void report(struct inspection *inspection, enum lint_severity severity, const char *text) {
     struct invocation *invocation = inspection->invocation;
-    if (kind == BUCKET_PROBLEM)
-        log_error(invocation->log, "%s (%s): %s", inspection->use, inspection->address, text);
-    else if (kind == BUCKET_WARNING)
-        log_warning(invocation->log, "%s (%s): %s", inspection->use, inspection->address, text);
-    else
-        log_info(invocation->log, "%s (%s): %s", inspection->use, inspection->address, text);
-    inspection->problems += kind == BUCKET_PROBLEM;
+    char *what = mem_format("%s (%s)", inspection->use, inspection->address);
+    config_tell(invocation->log, severity, what, text);
+    free(what);
+    inspection->problems += severity == LINT_ERROR;
     json_begin(invocation->output, "bucket_finding");
     json_text(invocation->output, "use", inspection->use);
     json_text(invocation->output, "address", inspection->address);
-    json_text(invocation->output, "kind", KINDS[kind]);
+    json_text(invocation->output, "severity", lint_severity_text(severity));
     json_text(invocation->output, "message", text);
     json_end(invocation->output);
 }
@@ -44,7 +35,7 @@ static void report_unasked(struct inspection *inspection, const struct err *err)
     bool wrong = err->code == ERR_INVALID || err->code == ERR_KEY || err->code == ERR_NOT_FOUND;
     char *text = mem_format("%s%s%s%s", wrong ? "" : "could not be asked: ", err->message,
                             err->hint[0] != '\0' ? "; " : "", err->hint);
-    report(inspection, wrong ? BUCKET_PROBLEM : BUCKET_WARNING, text);
+    report(inspection, wrong ? LINT_ERROR : LINT_WARNING, text);
     free(text);
 }
 
@@ -105,7 +96,11 @@ static void inspect(struct inspection *inspection, const struct settings *settin
         report_bucket(inspection, &bucket);
         for (size_t i = 0; i < set_count; i++) {
             const struct bucket_use use = { &sets[i], inspection->address, lock, place.prefix };
-            bucket_judge(&bucket, &use, report, inspection);
+            struct lint lint = { 0 };
+            bucket_judge(&bucket, &use, &lint);
+            for (size_t j = 0; j < lint.count; j++)
+                report(inspection, lint.findings[j].severity, lint.findings[j].text);
+            lint_release(&lint);
         }
     }
     s3_bucket_release(&bucket);

@@ -1,44 +1,56 @@
 #include "config_buckets_internal.h"
 #include "invocation_internal.h"
+#include <muniment/run/lint.h>
 #include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
 #include <muniment/util/pattern.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What a policy comes to that its author may not have meant. */
-static void print_warnings(struct invocation *invocation, const struct set_settings *set) {
-    struct buffer lines = { 0 };
-    plan_describe(&set->policy, &lines);
-    char *text = mem_string(buffer_text(&lines));
-    char *rest = text;
-    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
-        if (line[0] == '\0')
-            continue;
-        log_warning(invocation->log, "set '%s': %s", set->name, line);
-        json_begin(invocation->output, "warning");
+void config_tell(struct log *log, enum lint_severity severity, const char *what, const char *text) {
+    if (severity == LINT_ERROR)
+        log_error(log, "%s: %s", what, text);
+    else if (severity == LINT_WARNING)
+        log_warning(log, "%s: %s", what, text);
+    else
+        log_info(log, "%s: %s", what, text);
+}
+
+/* What a set comes to that its author may not have meant. Returns how many errors there are. */
+static size_t lint_and_tell(struct invocation *invocation, const struct set_settings *set) {
+    struct lint lint = { 0 };
+    char *what = mem_format("set '%s'", set->name);
+    lint_set(&invocation->settings, set, &lint);
+    for (size_t i = 0; i < lint.count; i++) {
+        const struct lint_finding *finding = &lint.findings[i];
+        config_tell(invocation->log, finding->severity, what, finding->text);
+        json_begin(invocation->output, "set_finding");
         json_text(invocation->output, "set", set->name);
-        json_text(invocation->output, "message", line);
+        json_text(invocation->output, "severity", lint_severity_text(finding->severity));
+        json_text(invocation->output, "message", finding->text);
         json_end(invocation->output);
     }
-    free(text);
-    buffer_release(&lines);
+    size_t errors = lint.errors;
+    free(what);
+    lint_release(&lint);
+    return errors;
 }
 
 static int check_configuration(struct invocation *invocation, struct err *err) {
     const struct settings *settings = &invocation->settings;
-    size_t sources = 0, mirrors = 0;
+    size_t sources = 0, mirrors = 0, problems = 0;
     for (size_t i = 0; i < settings->set_count; i++) {
         sources += settings->sets[i].source_count;
         mirrors += settings->sets[i].mirror_count;
-        print_warnings(invocation, &settings->sets[i]);
+        problems += lint_and_tell(invocation, &settings->sets[i]);
     }
-    size_t problems = option_given(&invocation->options, OPTION_OFFLINE) ? 0 : config_inspect_buckets(invocation);
+    if (!option_given(&invocation->options, OPTION_OFFLINE))
+        problems += config_inspect_buckets(invocation);
     if (interrupt_check(err) != 0)
         return -1;
     if (problems > 0) {
         char text[FORM_TEXT];
-        return err_set(err, ERR_INVALID, "'%s' and its buckets: %s", settings->file,
+        return err_set(err, ERR_INVALID, "'%s' contradicts itself or its buckets: %s", settings->file,
                        form_count(text, problems, "problem"));
     }
     output_text(invocation->output, "%s is good: %zu set%s, %zu source%s, %zu mirror%s\n", settings->file,

@@ -1,4 +1,5 @@
 #include "invocation_internal.h"
+#include <muniment/run/lint.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <stdlib.h>
@@ -120,10 +121,6 @@ static void report_reach(struct invocation *invocation, const char *name, const 
     else
         output_text(output, "erasure horizon: none: what is deleted today may stay in a backup for ever\n");
 
-    struct buffer lines = { 0 };
-    plan_describe(policy, &lines);
-    char *text = mem_string(buffer_text(&lines));
-    buffer_release(&lines);
     json_begin(output, "policy");
     json_text(output, "set", name);
     json_count(output, "daily", policy->daily);
@@ -139,17 +136,24 @@ static void report_reach(struct invocation *invocation, const char *name, const 
     json_number(output, "tiers_reach", reach.tiers_reach);
     json_number(output, "oldest_age", reach.oldest_age);
     json_number(output, "erasure_horizon", reach.erasure_horizon);
-    json_list(output, "warnings");
-    char *rest = text;
-    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
-        if (line[0] == '\0')
-            continue;
-        output_text(output, "warning: %s\n", line);
-        json_text(output, NULL, line);
-    }
-    json_list_end(output);
     json_end(output);
-    free(text);
+}
+
+/* What is to be said of all settings of the set, as `config check` says it. */
+static void report_findings(struct invocation *invocation, const struct set_settings *set) {
+    struct output *output = invocation->output;
+    struct lint lint = { 0 };
+    lint_set(&invocation->settings, set, &lint);
+    for (size_t i = 0; i < lint.count; i++) {
+        const char *severity = lint_severity_text(lint.findings[i].severity), *text = lint.findings[i].text;
+        output_text(output, "%s: %s\n", severity, text);
+        json_begin(output, "set_finding");
+        json_text(output, "set", set->name);
+        json_text(output, "severity", severity);
+        json_text(output, "message", text);
+        json_end(output);
+    }
+    lint_release(&lint);
 }
 
 static void report_simulation(struct simulation *simulation, const struct simulation_result *result) {
@@ -193,6 +197,7 @@ static int run_plan(struct invocation *invocation, struct err *err) {
     int result = parse_missed(option_text(options, OPTION_MISSED), simulation.missed, simulation.days, err);
     if (result == 0) {
         report_reach(invocation, settings->name, &settings->policy);
+        report_findings(invocation, settings);
         result = plan_simulate(&settings->policy, calendar, start, simulation.days, is_missed, each_night, &simulation,
                                &simulated, err);
     }

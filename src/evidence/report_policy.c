@@ -1,4 +1,5 @@
 #include "report_internal.h"
+#include <muniment/retention/lint.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <stdio.h>
@@ -9,18 +10,14 @@
  */
 
 static void add_warnings(struct report *report, const struct policy *policy) {
-    struct buffer lines = { 0 };
-    plan_describe(policy, &lines);
-    char *text = mem_string(buffer_text(&lines)), *rest = text;
-    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
-        if (line[0] == '\0')
-            continue;
+    struct lint lint = { 0 };
+    lint_policy(policy, &lint);
+    for (size_t i = 0; i < lint.count; i++) {
         report->policy_warnings =
             report_add(report->policy_warnings, &report->policy_warning_count, sizeof *report->policy_warnings);
-        report->policy_warnings[report->policy_warning_count - 1] = mem_string(line);
+        report->policy_warnings[report->policy_warning_count - 1] = mem_string(lint.findings[i].text);
     }
-    free(text);
-    buffer_release(&lines);
+    lint_release(&lint);
 }
 
 static void add_policy(struct report *report, const struct policy *policy, int64_t effective) {

@@ -1,6 +1,5 @@
 #include "plan_internal.h"
 #include "zone_internal.h"
-#include <muniment/util/clock.h>
 
 enum { PERIODS_MAX = 12000 }; /* a thousand years of months: more is not told apart */
 
@@ -82,24 +81,4 @@ void plan_reach(const struct policy *policy, struct policy_reach *reach) {
         if (longest < 0 || policy->max_age < reach->erasure_horizon)
             reach->erasure_horizon = policy->max_age;
     }
-}
-
-void plan_describe(const struct policy *policy, struct buffer *lines) {
-    struct policy_reach reach;
-    plan_reach(policy, &reach);
-    const uint32_t effective[TIER_KINDS] = { reach.daily_effective, reach.weekly_effective, reach.monthly_effective,
-                                             reach.yearly_effective };
-    char text[CLOCK_TEXT], slack[CLOCK_TEXT];
-    for (int kind = 0; kind < TIER_KINDS; kind++)
-        if (effective[kind] < tier_wanted(policy, kind))
-            buffer_printf(lines, "%s: %u configured, %u effective, limited by max_age = %s\n", TIER_TABLE[kind].name,
-                          tier_wanted(policy, kind), effective[kind], clock_format_span(text, policy->max_age));
-    if (reach.oldest_age < 0)
-        buffer_printf(lines, "no tiers and no max_age: every snapshot stays for ever\n");
-    if (policy->max_age > 0 && plan_slack(policy) < plan_interval(policy))
-        buffer_printf(lines,
-                      "max_age = %s leaves %s between expiry and deadline: one missed run may break the deadline\n",
-                      clock_format_span(text, policy->max_age), clock_format_span(slack, plan_slack(policy)));
-    if (policy->max_age > 0 && !policy->strict)
-        buffer_printf(lines, "strict = false: while captures fail, the last good copy stays past its deadline\n");
 }

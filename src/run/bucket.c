@@ -1,7 +1,6 @@
 #include <muniment/run/bucket.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,41 +56,28 @@ int64_t bucket_hidden_days(const struct s3_bucket *bucket, const char *address, 
 struct judgement {
     const struct s3_bucket *bucket;
     const struct bucket_use *use;
-    bucket_finding *finding;
-    void *context;
+    struct lint *lint;
 };
-
-static void tell(const struct judgement *judgement, enum bucket_finding_kind kind, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-
-static void tell(const struct judgement *judgement, enum bucket_finding_kind kind, const char *format, ...) {
-    va_list arguments;
-    char *text = NULL;
-    va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        abort();
-    va_end(arguments);
-    judgement->finding(judgement->context, kind, text);
-    free(text);
-}
 
 static void judge_versions(const struct judgement *judgement) {
     const struct s3_bucket *bucket = judgement->bucket;
     enum s3_lock_mode lock = judgement->use->lock;
     if (lock == S3_LOCK_NONE) {
         if (bucket->versioning == S3_VERSIONING_OFF)
-            tell(judgement, BUCKET_NOTE, "no versions are kept: what is overwritten or removed by name is gone");
+            lint_add(judgement->lint, LINT_NOTE,
+                     "no versions are kept: what is overwritten or removed by name is gone");
         return;
     }
     if (bucket->versioning == S3_VERSIONING_OFF || bucket->versioning == S3_VERSIONING_SUSPENDED)
-        tell(judgement, BUCKET_PROBLEM, "a lock is asked for, but the bucket's versioning is %s: locks are on versions",
-             bucket->versioning == S3_VERSIONING_OFF ? "off" : "suspended");
+        lint_add(judgement->lint, LINT_ERROR,
+                 "a lock is asked for, but the bucket's versioning is %s: locks are on versions",
+                 bucket->versioning == S3_VERSIONING_OFF ? "off" : "suspended");
     else if (!bucket->locks && bucket->locks_known)
-        tell(judgement, BUCKET_PROBLEM,
-             "a lock is asked for, but the bucket has no object lock: it is given to a bucket when it is made");
+        lint_add(judgement->lint, LINT_ERROR,
+                 "a lock is asked for, but the bucket has no object lock: it is given to a bucket when it is made");
     else if (!bucket->locks)
-        tell(judgement, BUCKET_WARNING,
-             "a lock is asked for, but this key or this server does not tell whether the bucket has object lock");
+        lint_add(judgement->lint, LINT_WARNING,
+                 "a lock is asked for, but this key or this server does not tell whether the bucket has object lock");
 }
 
 /* The least time that a snapshot which takes a place in the calendar stays, and so all it wrote. */
@@ -111,22 +97,45 @@ static void judge_retention(const struct judgement *judgement) {
         return;
     clock_format_span(span, locked);
     if (policy->max_age > 0 && locked > policy->max_age - plan_slack(policy))
-        tell(judgement, BUCKET_PROBLEM,
-             "the default retention of the bucket is %s, but snapshots of set '%s' expire %s after they began (max_age "
-             "= "
-             "%s): they could not be removed",
-             span, set, clock_format_span(most, policy->max_age - plan_slack(policy)),
-             clock_format_span(age, policy->max_age));
+        lint_add(
+            judgement->lint, LINT_ERROR,
+            "the default retention of the bucket is %s, but snapshots of set '%s' expire %s after they began (max_age "
+            "= "
+            "%s): they could not be removed",
+            span, set, clock_format_span(most, policy->max_age - plan_slack(policy)),
+            clock_format_span(age, policy->max_age));
     else if (locked > least_kept(policy))
-        tell(judgement, BUCKET_PROBLEM,
-             "the default retention of the bucket is %s, but set '%s' may let a snapshot go after %s: it could not be "
-             "removed",
-             span, set, clock_format_span(most, least_kept(policy)));
+        lint_add(
+            judgement->lint, LINT_ERROR,
+            "the default retention of the bucket is %s, but set '%s' may let a snapshot go after %s: it could not be "
+            "removed",
+            span, set, clock_format_span(most, least_kept(policy)));
     else
-        tell(judgement, BUCKET_WARNING,
-             "the default retention of the bucket (%s) locks whatever is written, also what a run writes for itself; "
-             "'lock' locks what must stay, for as long as it must",
-             span);
+        lint_add(
+            judgement->lint, LINT_WARNING,
+            "the default retention of the bucket (%s) locks whatever is written, also what a run writes for itself; "
+            "'lock' locks what must stay, for as long as it must",
+            span);
+}
+
+/* Where a key may only hide, the bucket's rules end what it hides. */
+static void judge_hidden(const struct judgement *judgement, int64_t horizon) {
+    const struct set_settings *set = judgement->use->set;
+    int64_t days = hidden_days(judgement->bucket, judgement->use->prefix), promise = set->erasure_promise;
+    char span[CLOCK_TEXT], sum[CLOCK_TEXT], promised[CLOCK_TEXT];
+    clock_format_span(promised, promise);
+    if (days > 0 && horizon >= 0) {
+        bool broken = promise > 0 && horizon + days * DAY > promise;
+        lint_add(judgement->lint, broken ? LINT_WARNING : LINT_NOTE,
+                 "hidden versions are ended after %s: with a key that may not delete, the erasure horizon of set '%s' "
+                 "here is %s%s%s",
+                 clock_format_span(span, days * DAY), set->name, clock_format_span(sum, horizon + days * DAY),
+                 broken ? ", and erasure_promise = " : "", broken ? promised : "");
+    } else if (days == 0 && judgement->bucket->versioning == S3_VERSIONING_ON) {
+        lint_add(judgement->lint, promise > 0 ? LINT_WARNING : LINT_NOTE,
+                 "no lifecycle rule ends hidden versions: a key that may not delete would leave them for ever%s%s",
+                 promise > 0 ? ", and erasure_promise = " : "", promise > 0 ? promised : "");
+    }
 }
 
 static void judge_rules(const struct judgement *judgement) {
@@ -134,10 +143,11 @@ static void judge_rules(const struct judgement *judgement) {
     const struct set_settings *set = judgement->use->set;
     const char *prefix = judgement->use->prefix;
     struct policy_reach reach;
-    char span[CLOCK_TEXT], age[CLOCK_TEXT], horizon[CLOCK_TEXT];
+    char span[CLOCK_TEXT], age[CLOCK_TEXT];
     if (!bucket->rules_known) {
-        tell(judgement, BUCKET_WARNING,
-             "this key or this server does not tell the bucket's lifecycle rules: make sure that none ends objects");
+        lint_add(
+            judgement->lint, LINT_WARNING,
+            "this key or this server does not tell the bucket's lifecycle rules: make sure that none ends objects");
         return;
     }
     plan_reach(&set->policy, &reach);
@@ -149,30 +159,20 @@ static void judge_rules(const struct judgement *judgement) {
             strcpy(age, "for ever");
         else
             clock_format_span(age, reach.oldest_age);
-        tell(judgement, BUCKET_PROBLEM,
-             "a lifecycle rule of the bucket (prefix \"%s\") ends objects after %s, but set '%s' keeps snapshots up to "
-             "%s, and what never changes stays in its first object all that time",
-             rule->prefix, clock_format_span(span, rule->expire * DAY), set->name, age);
+        lint_add(
+            judgement->lint, LINT_ERROR,
+            "a lifecycle rule of the bucket (prefix \"%s\") ends objects after %s, but set '%s' keeps snapshots up to "
+            "%s, and what never changes stays in its first object all that time",
+            rule->prefix, clock_format_span(span, rule->expire * DAY), set->name, age);
     }
 
-    int64_t days = hidden_days(bucket, prefix);
-    if (days > 0 && reach.erasure_horizon >= 0)
-        tell(judgement, BUCKET_NOTE,
-             "hidden versions are ended after %s: with a key that may not delete, the erasure horizon of set '%s' here "
-             "is %s",
-             clock_format_span(span, days * DAY), set->name,
-             clock_format_span(horizon, reach.erasure_horizon + days * DAY));
-    else if (days == 0 && bucket->versioning == S3_VERSIONING_ON)
-        tell(judgement, BUCKET_NOTE,
-             "no lifecycle rule ends hidden versions: a key that may not delete would leave "
-             "them for ever");
+    judge_hidden(judgement, reach.erasure_horizon);
 }
 
-void bucket_judge(const struct s3_bucket *bucket, const struct bucket_use *use, bucket_finding *finding,
-                  void *context) {
-    const struct judgement judgement = { bucket, use, finding, context };
+void bucket_judge(const struct s3_bucket *bucket, const struct bucket_use *use, struct lint *lint) {
+    const struct judgement judgement = { bucket, use, lint };
     if (bucket->versioning == S3_VERSIONING_UNKNOWN)
-        tell(&judgement, BUCKET_WARNING, "this key or this server does not tell whether the bucket keeps versions");
+        lint_add(lint, LINT_WARNING, "this key or this server does not tell whether the bucket keeps versions");
     judge_versions(&judgement);
     judge_retention(&judgement);
     judge_rules(&judgement);

@@ -36,6 +36,13 @@ write_config "$CONFIG" "$SCRATCH" "{ name = \"app\"; write_key = \"app.write\"; 
 expect 0 'a good one is found good' config check
 says "$SCRATCH/out" '1 set, 1 source, 0 mirrors' 'with what it holds'
 says "$SCRATCH/err" 'monthly: 6 configured, [0-9] effective' 'and a warning of tiers that max_age cuts'
+says "$SCRATCH/err" 'no mirror: the repository is the only copy' 'and of what a set lacks'
+expect 0 'in JSON' --json config check
+is warning "$(jq -r 'select(.type == "set_finding" and (.message | startswith("monthly: 6"))) | .severity' "$SCRATCH/out")" \
+    'each of them is a record'
+sed 's/max_age = "90d"; };/&\n  erasure_promise = "30d";/' "$CONFIG" >"$SCRATCH/promise.conf"
+CONFIG=$SCRATCH/promise.conf expect 2 'a promise that the policy breaks is refused' config check
+says "$SCRATCH/err" "set 'app': erasure_promise = 30 d, but .* up to 90 d, max_age = 90 d" 'with both numbers'
 expect 0 'config show prints what is in force' config show
 cp "$SCRATCH/out" "$SCRATCH/shown.conf"
 says "$SCRATCH/out" 'purge_within = "7d";' 'with defaults'

@@ -13,7 +13,7 @@
 
 enum { DAY = 86400 };
 
-/* What a judgement said, a line each: "problem: ...". */
+/* What a judgement said, a line each: "error: ...". */
 struct verdict {
     struct set_settings set;
     struct s3_bucket bucket;
@@ -50,14 +50,13 @@ static int end(void **state) {
     return 0;
 }
 
-static void note(void *context, enum bucket_finding_kind kind, const char *text) {
-    static const char *const KINDS[] = { "note", "warning", "problem" };
-    buffer_printf(context, "%s: %s\n", KINDS[kind], text);
-}
-
 static const char *judge(struct verdict *verdict) {
+    struct lint lint = { 0 };
     buffer_clear(&verdict->text);
-    bucket_judge(&verdict->bucket, &verdict->use, note, &verdict->text);
+    bucket_judge(&verdict->bucket, &verdict->use, &lint);
+    for (size_t i = 0; i < lint.count; i++)
+        buffer_printf(&verdict->text, "%s: %s\n", lint_severity_text(lint.findings[i].severity), lint.findings[i].text);
+    lint_release(&lint);
     return buffer_text(&verdict->text);
 }
 
@@ -68,7 +67,7 @@ static void assert_says(struct verdict *verdict, const char *expected) {
 }
 
 static void assert_no_problem(struct verdict *verdict) {
-    if (strstr(judge(verdict), "problem: ") != NULL)
+    if (strstr(judge(verdict), "error: ") != NULL)
         fail_msg("%s", judge(verdict));
 }
 
@@ -82,12 +81,12 @@ static void a_lock_needs_a_bucket_that_can_lock(void **state) {
     verdict->use.lock = S3_LOCK_GOVERNANCE;
     assert_no_problem(verdict);
     verdict->bucket.locks = false;
-    assert_says(verdict, "problem: a lock is asked for, but the bucket has no object lock");
+    assert_says(verdict, "error: a lock is asked for, but the bucket has no object lock");
     verdict->bucket.locks_known = false;
     assert_no_problem(verdict);
     assert_says(verdict, "warning: a lock is asked for, but this key or this server does not tell");
     verdict->bucket.versioning = S3_VERSIONING_OFF;
-    assert_says(verdict, "problem: a lock is asked for, but the bucket's versioning is off");
+    assert_says(verdict, "error: a lock is asked for, but the bucket's versioning is off");
     verdict->bucket.versioning = S3_VERSIONING_SUSPENDED;
     assert_says(verdict, "versioning is suspended");
 }
@@ -96,12 +95,11 @@ static void a_default_retention_beyond_the_policy_is_refused_with_both_numbers(v
     struct verdict *verdict = *state;
     verdict->bucket.default_mode = S3_LOCK_COMPLIANCE;
     verdict->bucket.default_days = 59;
-    assert_says(verdict, "problem: the default retention of the bucket is 59 d, but snapshots of set 'app' expire 58 d "
+    assert_says(verdict, "error: the default retention of the bucket is 59 d, but snapshots of set 'app' expire 58 d "
                          "after they began (max_age = 60 d)");
     verdict->bucket.default_days = 8;
-    assert_says(verdict,
-                "problem: the default retention of the bucket is 8 d, but set 'app' may let a snapshot go after "
-                "7 d");
+    assert_says(verdict, "error: the default retention of the bucket is 8 d, but set 'app' may let a snapshot go after "
+                         "7 d");
     verdict->bucket.default_days = 7;
     assert_no_problem(verdict);
     assert_says(verdict, "warning: the default retention of the bucket (7 d) locks whatever is written");
@@ -115,13 +113,12 @@ static void a_rule_that_ends_objects_is_refused_where_it_covers_the_store(void *
     static char other[] = "logs/", inside[] = "muniment/x", outside[] = "muni";
     verdict->bucket.rule_count = 1;
     verdict->rules[0].expire = 400;
-    assert_says(verdict,
-                "problem: a lifecycle rule of the bucket (prefix \"\") ends objects after 400 d, but set 'app' "
-                "keeps snapshots up to 27 d");
+    assert_says(verdict, "error: a lifecycle rule of the bucket (prefix \"\") ends objects after 400 d, but set 'app' "
+                         "keeps snapshots up to 27 d");
     verdict->rules[0].prefix = outside;
-    assert_says(verdict, "problem: a lifecycle rule");
+    assert_says(verdict, "error: a lifecycle rule");
     verdict->rules[0].prefix = inside;
-    assert_says(verdict, "problem: a lifecycle rule");
+    assert_says(verdict, "error: a lifecycle rule");
     verdict->rules[0].prefix = other;
     assert_no_problem(verdict);
     verdict->rules[0].expire = 0;

@@ -371,12 +371,6 @@ static void seven_four_six_reaches_183_days(void **state) {
     assert_int_equal(reach.daily_effective, 7);
     assert_int_equal(reach.weekly_effective, 4);
     assert_int_equal(reach.monthly_effective, 3);
-
-    struct buffer lines = { 0 };
-    plan_describe(&policy, &lines);
-    assert_non_null(strstr(buffer_text(&lines), "monthly: 6 configured, 3 effective, limited by max_age = 90 d\n"));
-    assert_null(strstr(buffer_text(&lines), "weekly"));
-    buffer_release(&lines);
 }
 
 static void reach_is_what_simulation_finds(void **state) {
@@ -412,17 +406,13 @@ static void reach_is_what_simulation_finds(void **state) {
     calendar_close(calendar);
 }
 
-static void a_policy_without_an_end_says_so(void **state) {
+static void a_policy_without_an_end_reaches_for_ever(void **state) {
     (void)state;
     struct policy policy = { 0 };
     struct policy_reach reach;
     plan_reach(&policy, &reach);
     assert_int_equal(reach.oldest_age, -1);
     assert_int_equal(reach.erasure_horizon, -1);
-    struct buffer lines = { 0 };
-    plan_describe(&policy, &lines);
-    assert_non_null(strstr(buffer_text(&lines), "for ever"));
-    buffer_release(&lines);
 
     policy = (struct policy){ .yearly = UINT32_MAX, .weekly = UINT32_MAX, .max_age = INT64_MAX };
     plan_reach(&policy, &reach); /* no sum overflows */
@@ -503,7 +493,7 @@ int main(void) {
         cmocka_unit_test(slack_is_two_runs_or_a_quarter),
         cmocka_unit_test(seven_four_six_reaches_183_days),
         cmocka_unit_test(reach_is_what_simulation_finds),
-        cmocka_unit_test(a_policy_without_an_end_says_so),
+        cmocka_unit_test(a_policy_without_an_end_reaches_for_ever),
         cmocka_unit_test(one_missed_night_breaks_no_deadline),
         cmocka_unit_test(missed_nights_keep_what_there_is),
     };

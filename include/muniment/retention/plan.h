@@ -144,10 +144,6 @@ struct policy_reach {
 };
 void plan_reach(const struct policy *policy, struct policy_reach *reach);
 
-/* Warnings a policy deserves ("monthly: 6 configured, 3 effective, limited by max_age = 90 d"), a line each, appended.
- */
-void plan_describe(const struct policy *policy, struct buffer *lines);
-
 /*
  * Simulation: nightly runs at the wall-clock time of `start`, for `days` days, leaving out the nights for which
  * missed(context, day) is true. Calls `each` after every night with what exists then (snapshots' start times and

@@ -4,6 +4,7 @@
 #ifndef MUNIMENT_RUN_BUCKET_H
 #define MUNIMENT_RUN_BUCKET_H
 
+#include <muniment/retention/lint.h>
 #include <muniment/run/settings.h>
 #include <muniment/s3/client.h>
 #include <muniment/util/log.h>
@@ -15,14 +16,6 @@ int bucket_describe(const char *address, const struct s3_services *services, str
 /* After how many days the bucket's rules end what is hidden at an address; 0: never, or it is not known. */
 int64_t bucket_hidden_days(const struct s3_bucket *bucket, const char *address, const struct s3_services *services);
 
-/* What is to be said of a bucket that holds a store. */
-enum bucket_finding_kind {
-    BUCKET_NOTE,    /* how the promises are kept */
-    BUCKET_WARNING, /* what could not be asked, or costs more than it seems */
-    BUCKET_PROBLEM, /* it contradicts the policy: the store cannot be used so */
-};
-typedef void bucket_finding(void *context, enum bucket_finding_kind kind, const char *text);
-
 /* A store that a set uses: its repository, or one of its mirrors. */
 struct bucket_use {
     const struct set_settings *set;
@@ -31,7 +24,8 @@ struct bucket_use {
     const char *prefix; /* of the address */
 };
 
-/* Holds a description against a use. Calls `finding` for each; talks to nobody. */
-void bucket_judge(const struct s3_bucket *bucket, const struct bucket_use *use, bucket_finding *finding, void *context);
+/* Holds a description against a use, and appends what is to be said. An error: the store cannot be used so. Talks to
+ * nobody. */
+void bucket_judge(const struct s3_bucket *bucket, const struct bucket_use *use, struct lint *lint);
 
 #endif
