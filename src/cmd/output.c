@@ -69,6 +69,11 @@ void output_text(struct output *output, const char *format, ...) {
         output_write(output);
 }
 
+void output_document(struct output *output, const void *data, size_t length) {
+    buffer_put(&output->pending, data, length);
+    output_write(output);
+}
+
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
 
 void json_begin(struct output *output, const char *type) {

@@ -27,6 +27,9 @@ void output_free(struct output *output);
 /* Text, unless --json. */
 void output_text(struct output *output, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* A whole document, in whatever form it has, with --json and without. */
+void output_document(struct output *output, const void *data, size_t length);
+
 /* An object, only with --json: begin, fields, end. */
 void json_begin(struct output *output, const char *type);
 void json_end(struct output *output);

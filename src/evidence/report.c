@@ -104,6 +104,7 @@ static int make(struct reporting *reporting, struct err *err) {
     if (calendar_open(reporting->request->policy->timezone, &reporting->calendar, err) < 0 ||
         places_load(reporting, err) < 0 || past_load(reporting, err) < 0)
         return -1;
+    report_load_holds(reporting);
     report_chains(reporting);
     if (report_snapshots(reporting, err) < 0 || report_copies(reporting, err) < 0)
         return -1;
@@ -111,6 +112,7 @@ static int make(struct reporting *reporting, struct err *err) {
     report_runs(reporting);
     report_stores(reporting);
     report_drills(reporting);
+    report_holds(reporting);
     report_destructions(reporting);
     report_reads(reporting);
     report_promises(reporting);
@@ -128,6 +130,7 @@ int report_make(const struct report_request *request, struct report *report, str
     int result = make(&reporting, err);
     places_release(&reporting);
     past_release(&reporting.past);
+    holds_release(&reporting.holds);
     index_free(reporting.index);
     calendar_close(reporting.calendar);
     if (result < 0) {

@@ -76,7 +76,7 @@ static bool should_have(const struct reporting *reporting, const struct report_s
     if (p == 0)
         return true;
     const struct fact *copied = past_last(&reporting->past, FACT_MIRRORED, NULL, reporting->places[p].mirror);
-    return snapshot->exists && copied && copied->time > snapshot->finished;
+    return snapshot->exists && copied && copied->time >= snapshot->finished;
 }
 
 static void tell_absent(struct reporting *reporting, const struct report_snapshot *snapshot, size_t p) {
@@ -104,6 +104,12 @@ static void look_for_snapshots(struct reporting *reporting) {
     }
 }
 
+/* A hold that ended by itself may be gone. */
+static bool has_ended(const struct reporting *reporting, const struct fact *stored) {
+    int64_t ends = fact_when(stored, "ends");
+    return ends != 0 && ends <= reporting->request->now;
+}
+
 /* Wrapped keys, holds, requests in the ledger: from the moment they are journalled until it says that they went. */
 static void look_for_stored(struct reporting *reporting) {
     const struct facts *stored = &reporting->past.kinds[FACT_STORED];
@@ -111,7 +117,7 @@ static void look_for_stored(struct reporting *reporting) {
         const struct fact *fact = &stored->items[i];
         const struct fact *copied;
         if ((i > 0 && strcmp(stored->items[i - 1].object, fact->object) == 0) ||
-            past_last(&reporting->past, FACT_DECIDED, fact->object, NULL))
+            past_last(&reporting->past, FACT_DECIDED, fact->object, NULL) || has_ended(reporting, fact))
             continue;
         for (size_t p = 0; p < reporting->request->place_count; p++) {
             const struct placed *placed = place_find(&reporting->places[p], fact->object);
@@ -131,7 +137,8 @@ static void look_for_record(struct reporting *reporting) {
     const struct facts *recorded = &reporting->past.kinds[FACT_RECORDED];
     const struct fact *last = NULL;
     for (size_t i = 0; i < recorded->count; i++)
-        if (!last || recorded->items[i].time >= last->time)
+        if (!last || recorded->items[i].time > last->time ||
+            (recorded->items[i].time == last->time && recorded->items[i].order > last->order))
             last = &recorded->items[i];
     if (last && strcmp(last->object, "none") != 0 && !place_find(&reporting->places[0], last->object))
         report_find(reporting, FINDING_MISSING, reporting->request->places[0].name, last->object,
@@ -142,7 +149,7 @@ static void look_for_record(struct reporting *reporting) {
 void report_absences(struct reporting *reporting) {
     look_for_snapshots(reporting);
     look_for_stored(reporting);
-    (void)look_for_record;
+    look_for_record(reporting);
 }
 
 /* --- too old --------------------------------------------------------------------------------------------------------

@@ -25,7 +25,6 @@ enum fact_kind {
     FACT_STORED, /* keys, holds and ledger entries that came, by object */
     FACT_RECORDED,
     FACT_HELD,
-    FACT_RELEASED,
     FACT_READ,
     FACT_DRILLED,
     FACT_KINDS,
@@ -34,6 +33,7 @@ enum fact_kind {
 /* One event. */
 struct fact {
     int64_t time;
+    size_t order;  /* among all events, as they were read: a chain's in its own */
     char *object;  /* below the set's folder; or NULL */
     char *mirror;  /* or NULL: the repository */
     char *segment; /* of the journal, where it stands */
@@ -45,6 +45,7 @@ struct past {
         struct fact *items; /* by object, mirror, time */
         size_t count, capacity;
     } kinds[FACT_KINDS];
+    size_t count;
     int64_t begins; /* the earliest event that is still told first-hand; 0: there is none */
 };
 
@@ -132,6 +133,8 @@ int report_snapshots(struct reporting *reporting, struct err *err) MUST_CHECK;
 int report_copies(struct reporting *reporting, struct err *err) MUST_CHECK;
 void report_runs(struct reporting *reporting);
 void report_stores(struct reporting *reporting);
+void report_load_holds(struct reporting *reporting);
+void report_holds(struct reporting *reporting);
 void report_drills(struct reporting *reporting);
 void report_destructions(struct reporting *reporting);
 void report_reads(struct reporting *reporting);

@@ -66,7 +66,6 @@ static const struct event_kind {
     { "held", "hold", "holds/", FACT_STORED },
     { "held", "hold", NULL, FACT_HELD },
     { "released", "hold", "holds/", FACT_DECIDED },
-    { "released", "hold", NULL, FACT_RELEASED },
     { "erasure", "object", "", FACT_STORED },
     { "erasure_over", "object", "", FACT_DECIDED },
     { "recorded", "object", "", FACT_RECORDED },
@@ -90,6 +89,7 @@ static void add_fact(struct past *past, const struct event_kind *event, const ch
     struct fact *fact = &facts->items[facts->count++];
     *fact = (struct fact){
         .time = entry->time,
+        .order = past->count++,
         .object = event->folder ? mem_format("%s%s", event->folder, value) : NULL,
         .mirror = mem_string(journal_field(entry, "mirror")),
         .segment = mem_string(repo_leaf(segment)),
@@ -117,7 +117,9 @@ static int by_object(const void *left, const void *right) {
     int order = compare_texts(a->object, b->object);
     if (order == 0)
         order = compare_texts(a->mirror, b->mirror);
-    return order != 0 ? order : (a->time > b->time) - (a->time < b->time);
+    if (order == 0)
+        order = (a->time > b->time) - (a->time < b->time);
+    return order != 0 ? order : (a->order > b->order) - (a->order < b->order);
 }
 
 /* The first fact that is not before the object in that place, by the order above. */
@@ -154,7 +156,9 @@ const struct fact *past_first(const struct past *past, enum fact_kind kind, cons
 
 const struct fact *past_last(const struct past *past, enum fact_kind kind, const char *object, const char *mirror) {
     const struct facts *facts = &past->kinds[kind];
-    const struct fact wanted = { .time = INT64_MAX, .object = borrowed(object), .mirror = borrowed(mirror) };
+    const struct fact wanted = {
+        .time = INT64_MAX, .order = SIZE_MAX, .object = borrowed(object), .mirror = borrowed(mirror)
+    };
     size_t at = lower_bound(facts, &wanted);
     return at > 0 && is_about(&facts->items[at - 1], object, mirror) ? &facts->items[at - 1] : NULL;
 }

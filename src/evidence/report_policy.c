@@ -71,8 +71,22 @@ static bool exists_anywhere(const struct reporting *reporting, const struct repo
 
 /* When a snapshot that exists is gone at the latest, dead chunks in packs that live included; INT64_MAX: not known. */
 static int64_t gone_after(const struct reporting *reporting, const struct report_snapshot *snapshot) {
-    int64_t horizon = reporting->report->erasure_horizon;
-    return snapshot->gone_by != 0 ? snapshot->gone_by : horizon >= 0 ? snapshot->started + horizon : INT64_MAX;
+    int64_t horizon = reporting->report->erasure_horizon, now = reporting->request->now;
+    int64_t gone = snapshot->gone_by != 0 ? snapshot->gone_by : horizon >= 0 ? snapshot->started + horizon : INT64_MAX;
+    const struct hold *hold = holds_covering(&reporting->holds, snapshot->name, snapshot->started, now);
+    if (!hold)
+        return gone;
+    return hold->ends == 0 ? INT64_MAX : hold->ends > gone ? hold->ends : gone;
+}
+
+/* Entries of the ledger that the oldest snapshot would bring back what they are about. */
+static uint64_t count_erasures(const struct reporting *reporting, int64_t oldest) {
+    const struct facts *stored = &reporting->past.kinds[FACT_STORED];
+    uint64_t count = 0;
+    for (size_t i = 0; i < stored->count; i++)
+        count += strncmp(stored->items[i].object, "erasures/", strlen("erasures/")) == 0 &&
+                 stored->items[i].time >= oldest && place_find(&reporting->places[0], stored->items[i].object);
+    return count;
 }
 
 static void judge_policy(struct reporting *reporting, const char *promised) {
@@ -98,7 +112,7 @@ static void judge_oldest(struct reporting *reporting, const struct report_snapsh
 void report_promises(struct reporting *reporting) {
     struct report *report = reporting->report;
     const struct report_snapshot *oldest[2] = { NULL, NULL }; /* not held; held */
-    int64_t latest = reporting->request->now;
+    int64_t latest = reporting->request->now, first = 0;
     char promised[CLOCK_TEXT];
     for (size_t i = 0; i < report->snapshot_count; i++) {
         const struct report_snapshot *snapshot = &report->snapshots[i];
@@ -110,6 +124,10 @@ void report_promises(struct reporting *reporting) {
             oldest[snapshot->held] = snapshot;
     }
     report->erased_after = latest == INT64_MAX ? 0 : latest;
+    for (int held = 0; held < 2; held++)
+        if (oldest[held] && (first == 0 || oldest[held]->started < first))
+            first = oldest[held]->started;
+    report->erasures = first == 0 ? 0 : count_erasures(reporting, first);
     if (reporting->request->erasure_promise == 0)
         return;
     clock_format_span(promised, reporting->request->erasure_promise);

@@ -88,6 +88,9 @@ void report_release(struct report *report) {
     release_destructions(report);
     release_findings(report);
     release_reads(report);
+    for (size_t i = 0; i < report->hold_count; i++)
+        hold_free(&report->holds[i]);
+    free(report->holds);
     free(report->chains);
     *report = (struct report){ 0 };
 }

@@ -153,6 +153,7 @@ static void take_verdict(struct report_snapshot *snapshot, const struct plan_ver
     snapshot->reason = mem_string(verdict->reason);
     snapshot->tiers = verdict->tiers;
     snapshot->gone_by = verdict->deadline;
+    snapshot->past_deadline = verdict->past_deadline;
     snapshot->expires = expires;
 }
 
@@ -169,6 +170,7 @@ static void plan_now(struct reporting *reporting) {
     size_t count = 0;
     for (size_t i = 0; i < report->snapshot_count; i++) {
         struct report_snapshot *snapshot = &report->snapshots[i];
+        snapshot->held = holds_cover(&reporting->holds, snapshot->name, snapshot->started, now);
         if (!is_planned(snapshot))
             continue;
         planned[count] = plan_snapshot_of(&snapshot->head);

@@ -319,7 +319,7 @@ static void an_object_that_nobody_knows_is_excess(void **state) {
     static const char *const STRANGERS[] = {
         "packs/ab/abcdefabcdefabcdefabcdefabcdefabcdefabcdefabcdefabcdefabcdefabcd",
         "keys/0123456789abcdef",
-        "holds/0123456789abcdef",
+        "erasures/20260301T020000Z",
         "elsewhere",
     };
     for (size_t i = 0; i < sizeof STRANGERS / sizeof *STRANGERS; i++)

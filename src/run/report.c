@@ -1,0 +1,24 @@
+#include <muniment/run/places.h>
+#include <muniment/run/report.h>
+
+int report_set(struct opened_set *set, int64_t from, int64_t until, int64_t now, struct report *report,
+               struct err *err) {
+    struct set_places places = { 0 };
+    int result = set_places_open(set, &places, err);
+    if (result == 0) {
+        const struct report_request request = {
+            .set = set->settings->name,
+            .repo = &set->repo,
+            .policy = &set->settings->policy,
+            .erasure_promise = set->settings->erasure_promise,
+            .places = places.items,
+            .place_count = places.count,
+            .from = from,
+            .until = until,
+            .now = now,
+        };
+        result = report_make(&request, report, err);
+    }
+    set_places_close(&places);
+    return result;
+}
