@@ -74,7 +74,7 @@ static int run_report(struct invocation *invocation, struct err *err) {
 
     int result = invocation_open(invocation, invocation->words[0], OPEN_TO_WRITE, &set, err);
     if (result == 0)
-        result = report_set(&set, from, until, now, &report, err);
+        result = report_set(&set, &invocation->settings, from, until, now, &report, err);
     if (result == 0) {
         report_render(&report, format, &document);
         if (option_given(&invocation->options, OPTION_SIGN))

@@ -120,6 +120,7 @@ static int make(struct reporting *reporting, struct err *err) {
     report_absences(reporting);
     report_excess(reporting);
     report_staleness(reporting);
+    report_trim(reporting);
     conclude(reporting->report);
     return 0;
 }

@@ -1,4 +1,5 @@
 #include "report_internal.h"
+#include <muniment/repo/purge.h>
 #include <muniment/util/clock.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,8 +48,32 @@ static void tell_past_deadline(struct reporting *reporting, const struct report_
         report_find(reporting, FINDING_LATE, place, object, "it had to be gone by %s, and is there%s", date, hidden);
 }
 
+/* Chunks that no snapshot refers to any more, in packs that stay for the sake of others. */
+static void look_for_dead_chunks(struct reporting *reporting) {
+    struct dated_names packs;
+    struct err why = { 0 };
+    if (purge_deadlines_load(reporting->request->repo, &packs, &why) < 0) {
+        report_find(reporting, why.code == ERR_CORRUPT ? FINDING_TAMPERED : FINDING_UNKNOWN,
+                    reporting->request->places[0].name, "purges", "%s", why.message);
+        return;
+    }
+    for (size_t i = 0; i < packs.count; i++) {
+        const struct dated_name *pack = &packs.items[i];
+        char date[CLOCK_TEXT];
+        if (pack->time > reporting->request->now || past_last(&reporting->past, FACT_DECIDED, pack->name, NULL))
+            continue;
+        for (size_t p = 0; p < reporting->request->place_count; p++)
+            if (place_find(&reporting->places[p], pack->name))
+                report_find(reporting, FINDING_LATE, reporting->request->places[p].name, pack->name,
+                            "chunks in it that no snapshot refers to had to be gone by %s",
+                            clock_format(date, pack->time));
+    }
+    dated_names_release(&packs);
+}
+
 /* What was decided to go is told of with the destructions; here is what nobody decided about. */
 void report_deadlines(struct reporting *reporting) {
+    look_for_dead_chunks(reporting);
     for (size_t i = 0; i < reporting->report->snapshot_count; i++) {
         const struct report_snapshot *snapshot = &reporting->report->snapshots[i];
         if (snapshot->gone_by == 0 || reporting->request->now < snapshot->gone_by ||

@@ -143,5 +143,8 @@ void report_deadlines(struct reporting *reporting); /* snapshots that outstayed 
 void report_absences(struct reporting *reporting);  /* what should be there and is not */
 void report_excess(struct reporting *reporting);    /* what is there and should not be */
 void report_staleness(struct reporting *reporting);
+void report_trim(struct reporting *reporting);
+
+void report_snapshot_release(struct report_snapshot *snapshot); /* what it holds */
 
 #endif

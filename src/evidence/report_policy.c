@@ -9,15 +9,18 @@
 /* --- part 2 ---------------------------------------------------------------------------------------------------------
  */
 
-static void add_warnings(struct report *report, const struct policy *policy) {
-    struct lint lint = { 0 };
-    lint_policy(policy, &lint);
-    for (size_t i = 0; i < lint.count; i++) {
+static void add_warnings(struct reporting *reporting, const struct lint *lint) {
+    struct report *report = reporting->report;
+    for (size_t i = 0; i < lint->count; i++) {
+        const struct lint_finding *finding = &lint->findings[i];
+        if (finding->severity == LINT_NOTE)
+            continue;
         report->policy_warnings =
             report_add(report->policy_warnings, &report->policy_warning_count, sizeof *report->policy_warnings);
-        report->policy_warnings[report->policy_warning_count - 1] = mem_string(lint.findings[i].text);
+        report->policy_warnings[report->policy_warning_count - 1] = mem_string(finding->text);
+        if (finding->severity == LINT_ERROR)
+            report_find(reporting, FINDING_POLICY, NULL, NULL, "%s", finding->text);
     }
-    lint_release(&lint);
 }
 
 static void add_policy(struct report *report, const struct policy *policy, int64_t effective) {
@@ -39,6 +42,7 @@ void report_policies(struct reporting *reporting) {
     const struct policy *policy = reporting->request->policy;
     const struct facts *facts = &reporting->past.kinds[FACT_POLICY];
     struct report *report = reporting->report;
+    struct lint alone = { 0 };
     char id[POLICY_ID];
     for (size_t i = 0; i < facts->count; i++) {
         const char *const *fields = (const char *const *)facts->items[i].fields;
@@ -56,7 +60,10 @@ void report_policies(struct reporting *reporting) {
     if (report->policy_count == 0 || strcmp(report->policies[report->policy_count - 1].id, id) != 0)
         add_policy(report, policy, 0);
     report->erasure_horizon = report->policies[report->policy_count - 1].reach.erasure_horizon;
-    add_warnings(report, policy);
+    if (!reporting->request->lint)
+        lint_policy(policy, &alone);
+    add_warnings(reporting, reporting->request->lint ? reporting->request->lint : &alone);
+    lint_release(&alone);
 }
 
 /* --- part 10: how long what is deleted stays ------------------------------------------------------------------------
@@ -87,15 +94,6 @@ static uint64_t count_erasures(const struct reporting *reporting, int64_t oldest
         count += strncmp(stored->items[i].object, "erasures/", strlen("erasures/")) == 0 &&
                  stored->items[i].time >= oldest && place_find(&reporting->places[0], stored->items[i].object);
     return count;
-}
-
-static void judge_policy(struct reporting *reporting, const char *promised) {
-    int64_t horizon = reporting->report->erasure_horizon;
-    char span[CLOCK_TEXT];
-    if (horizon < 0 || horizon > reporting->request->erasure_promise)
-        report_find(reporting, FINDING_POLICY, NULL, NULL,
-                    "what is deleted is promised to be in no backup after %s, and the policy allows %s", promised,
-                    horizon < 0 ? "any age" : clock_format_span(span, horizon));
 }
 
 static void judge_oldest(struct reporting *reporting, const struct report_snapshot *oldest, const char *promised) {
@@ -131,7 +129,6 @@ void report_promises(struct reporting *reporting) {
     if (reporting->request->erasure_promise == 0)
         return;
     clock_format_span(promised, reporting->request->erasure_promise);
-    judge_policy(reporting, promised);
     for (int held = 0; held < 2; held++)
         if (oldest[held])
             judge_oldest(reporting, oldest[held], promised);

@@ -1,17 +1,19 @@
-#include <muniment/evidence/report.h>
+#include "report_internal.h"
 #include <muniment/util/memory.h>
 #include <stdlib.h>
 
+void report_snapshot_release(struct report_snapshot *snapshot) {
+    head_release(&snapshot->head);
+    free(snapshot->name);
+    free(snapshot->reason);
+    free(snapshot->host);
+    free(snapshot->tool);
+    free(snapshot->copies);
+}
+
 static void release_snapshots(struct report *report) {
-    for (size_t i = 0; i < report->snapshot_count; i++) {
-        struct report_snapshot *snapshot = &report->snapshots[i];
-        head_release(&snapshot->head);
-        free(snapshot->name);
-        free(snapshot->reason);
-        free(snapshot->host);
-        free(snapshot->tool);
-        free(snapshot->copies);
-    }
+    for (size_t i = 0; i < report->snapshot_count; i++)
+        report_snapshot_release(&report->snapshots[i]);
     free(report->snapshots);
 }
 

@@ -213,3 +213,23 @@ int report_snapshots(struct reporting *reporting, struct err *err) {
     plan_now(reporting);
     return 0;
 }
+
+/* Those that did not exist in the period leave the report once all of it was held against each other. */
+void report_trim(struct reporting *reporting) {
+    const struct report_request *request = reporting->request;
+    struct report *report = reporting->report;
+    size_t kept = 0;
+    for (size_t i = 0; i < report->snapshot_count; i++) {
+        struct report_snapshot *snapshot = &report->snapshots[i];
+        bool somewhere = false;
+        for (size_t p = 0; p < request->place_count; p++)
+            somewhere =
+                somewhere || (snapshot->copies[p].state != COPY_ABSENT && snapshot->copies[p].state != COPY_UNKNOWN);
+        bool ended = snapshot->expired != 0 && snapshot->expired < request->from && !somewhere;
+        if (ended || snapshot->started >= request->until)
+            report_snapshot_release(snapshot);
+        else
+            report->snapshots[kept++] = *snapshot;
+    }
+    report->snapshot_count = kept;
+}

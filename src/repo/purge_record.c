@@ -1,5 +1,6 @@
 #include "purge_internal.h"
 #include <inttypes.h>
+#include <muniment/repo/purge.h>
 #include <muniment/repo/record.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
@@ -174,5 +175,23 @@ int purge_records_load(struct repo *repo, struct purge_records *records, struct 
             return err_wrap(err, "load the purge records");
         err_clear(err);
     }
+    return 0;
+}
+
+int purge_deadlines_load(struct repo *repo, struct dated_names *packs, struct err *err) {
+    struct purge_records records;
+    *packs = (struct dated_names){ 0 };
+    if (purge_records_load(repo, &records, err) < 0)
+        return -1;
+    for (size_t i = 0; i < records.count; i++)
+        for (size_t j = 0; j < records.items[i].count; j++) {
+            const struct purge_pack *pack = &records.items[i].packs[j];
+            char name[REPO_NAME_MAX];
+            if (pack->deadline != 0)
+                dated_names_add(packs, repo_pack_name(repo, name, pack->pack) + strlen(repo->keys->set_name) + 1,
+                                pack->deadline);
+        }
+    purge_records_release(&records);
+    dated_names_sort(packs);
     return 0;
 }

@@ -14,7 +14,7 @@
 
 #include <muniment/repo/head.h>
 #include <muniment/repo/hold.h>
-#include <muniment/retention/plan.h>
+#include <muniment/retention/lint.h>
 #include <muniment/s3/client.h>
 
 enum { REPORT_SCHEMA = 1 };
@@ -37,6 +37,7 @@ struct report_request {
     const char *set;   /* its name */
     struct repo *repo; /* of the first place */
     const struct policy *policy;
+    const struct lint *lint; /* what is to be said of its settings; NULL: of the policy alone */
     int64_t erasure_promise; /* seconds within which what is deleted must have left every backup; 0: none given */
     const struct report_place *places; /* the repository first, then the mirrors */
     size_t place_count;

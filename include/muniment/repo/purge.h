@@ -27,6 +27,7 @@
 #ifndef MUNIMENT_REPO_PURGE_H
 #define MUNIMENT_REPO_PURGE_H
 
+#include <muniment/repo/destruction.h>
 #include <muniment/repo/head.h>
 #include <muniment/repo/journal.h>
 #include <muniment/repo/session.h>
@@ -58,6 +59,10 @@ struct purge_result {
     int64_t refused_until;     /* the latest of their dates */
     uint64_t hidden;           /* objects that the key may only hide: the bucket's own rules end them */
 };
+
+/* When the dead chunks of packs that live must be gone, as purges remember it between runs: names below the set's
+ * folder, sorted. */
+int purge_deadlines_load(struct repo *repo, struct dated_names *packs, struct err *err) MUST_CHECK;
 
 int purge_run(struct repo *repo, const struct purge_options *options, struct purge_result *result,
               struct err *err) MUST_CHECK;

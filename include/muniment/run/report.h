@@ -7,8 +7,9 @@
 #include <muniment/evidence/report.h>
 #include <muniment/run/nightly.h>
 
-/* On the period from `from` to before `until`, as the stores are at `now`. As report_make(). */
-int report_set(struct opened_set *set, int64_t from, int64_t until, int64_t now, struct report *report,
-               struct err *err) MUST_CHECK;
+/* On the period from `from` to before `until`, as the stores are at `now`. As report_make(). `settings` are those that
+ * the set is of. */
+int report_set(struct opened_set *set, const struct settings *settings, int64_t from, int64_t until, int64_t now,
+               struct report *report, struct err *err) MUST_CHECK;
 
 #endif
