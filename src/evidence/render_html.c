@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FINDINGS_AT_TOP = 6 };
+
 /* Nothing may be loaded or run. The style is allowed by its hash, so that no other can be slipped in beside it. */
 static void put_head(struct buffer *out, const struct report *report) {
     uint8_t digest[SHA256_SIZE];
@@ -45,6 +47,28 @@ static void put_verdict(struct buffer *out, const struct report *report, const s
     buffer_printf(out, "</p></div></div>\n");
 }
 
+/* What is not as promised, in words, before anything else; part 8 has all of it. */
+static void put_findings(struct buffer *out, const struct report *report) {
+    size_t shown = 0;
+    if (report->as_expected)
+        return;
+    buffer_printf(out, "<ul class=findings>\n");
+    for (size_t i = 0; i < report->finding_count && shown < FINDINGS_AT_TOP; i++) {
+        const struct report_finding *finding = &report->findings[i];
+        if (finding->kind == FINDING_EXCEPTION)
+            continue;
+        buffer_printf(out, "<li><b class=bad>%s</b> ", finding_kind_text(finding->kind));
+        if (finding->place != NULL) {
+            html_text(out, finding->place);
+            buffer_printf(out, ": ");
+        }
+        html_word(out, FIELD("findings.%zu.text", i), finding->text);
+        buffer_printf(out, "\n");
+        shown++;
+    }
+    buffer_printf(out, "</ul>\n");
+}
+
 static void put_promise(struct buffer *out, const struct report *report) {
     buffer_printf(out, "<p class=promise>A row deleted on ");
     html_date(out, "generated", report->generated);
@@ -59,8 +83,7 @@ static void put_promise(struct buffer *out, const struct report *report) {
 
 static void number(struct buffer *out, const char *field, uint64_t value, const char *of, uint64_t all,
                    const char *words) {
-    bool short_of = of != NULL && value < all;
-    buffer_printf(out, "<div%s><dt>%s<dd>", short_of ? " class=short" : "", words);
+    buffer_printf(out, "<div%s><dt>%s<dd>", of != NULL && value < all ? " class=short" : "", words);
     html_count(out, FIELD("numbers.%s", field), value);
     if (of != NULL) {
         buffer_printf(out, "<span> of ");
@@ -70,8 +93,9 @@ static void number(struct buffer *out, const char *field, uint64_t value, const 
     buffer_printf(out, "</div>\n");
 }
 
-static void put_numbers(struct buffer *out, const struct render_numbers *numbers) {
-    buffer_printf(out, "<dl class=numbers>\n");
+static void put_numbers(struct buffer *out, bool as_expected, const struct render_numbers *numbers) {
+    /* Less than all is no fault in itself: a weekly mirror has not what came after its last copy. */
+    buffer_printf(out, "<dl class=\"numbers%s\">\n", as_expected ? "" : " alarm");
     number(out, "runs_ok", numbers->runs_ok, "runs", numbers->runs, "runs as expected");
     number(out, "snapshots", numbers->snapshots, NULL, 0, "snapshots exist");
     number(out, "copies_whole", numbers->copies_whole, "copies", numbers->copies, "copies whole");
@@ -94,8 +118,9 @@ static void put_masthead(struct buffer *out, const struct report *report) {
     html_date(out, "until", report->until);
     buffer_printf(out, "</p>\n");
     put_verdict(out, report, &numbers);
+    put_findings(out, report);
     put_promise(out, report);
-    put_numbers(out, &numbers);
+    put_numbers(out, report->as_expected, &numbers);
     buffer_printf(out, "<nav aria-label=Parts><ol>");
     for (int i = 1; i <= RENDER_PARTS; i++)
         buffer_printf(out, "<li><a href=\"#part-%d\">%s</a>", i, RENDER_PART[i].title);

@@ -8,7 +8,7 @@
 /* --- calendar: a grid a month, Monday first ------------------------------------------------------------------------
  */
 
-enum { CELL = 15, WEEK = 7, DAY = 86400 };
+enum { CELL = 14, WEEK = 7, DAY = 86400 };
 
 struct day {
     int year, month, day; /* month from 0 */
@@ -66,11 +66,11 @@ void html_calendar(struct buffer *out, const struct report *report) {
     for (size_t i = 0; i < report->run_count;) {
         struct day month = parse_day(report->runs[i].day);
         int lead = weekday(month.year, month.month, 1);
-        buffer_printf(out,
-                      "<figure class=month><figcaption>%s <span>%d</span></figcaption><svg role=img width=%d height=%d "
-                      "aria-label=\"Runs of %s %d\">",
-                      HTML_MONTHS[month.month], month.year, WEEK * CELL - 3, 6 * CELL - 3, HTML_MONTHS[month.month],
-                      month.year);
+        buffer_printf(
+            out,
+            "<figure class=month><figcaption>%.3s <span>%d</span></figcaption><svg role=img width=%d height=%d "
+            "aria-label=\"Runs of %s %d\">",
+            HTML_MONTHS[month.month], month.year, WEEK * CELL - 2, 6 * CELL - 2, HTML_MONTHS[month.month], month.year);
         while (i < report->run_count) {
             struct day day = parse_day(report->runs[i].day);
             if (day.month != month.month || day.year != month.year)

@@ -124,7 +124,8 @@ void html_table_begin(struct buffer *out, const char *label, const char *heading
     buffer_printf(out, "<div class=scroll tabindex=0 role=region aria-label=\"%s\"><table><thead><tr>", label);
     for (const char *at = headings; *at != '\0';) {
         size_t length = strcspn(at, "|");
-        buffer_printf(out, "<th scope=col>%.*s", (int)length, at);
+        bool number = *at == '>';
+        buffer_printf(out, "<th scope=col%s>%.*s", number ? " class=n" : "", (int)length - number, at + number);
         at += length + (at[length] == '|');
     }
     buffer_printf(out, "<tbody>\n");

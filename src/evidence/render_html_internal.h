@@ -32,7 +32,8 @@ void html_date(struct buffer *out, const char *field, int64_t when);            
 /* A value in words, beside its shape of RENDER_SHAPES. */
 void html_mark(struct buffer *out, const char *shape, const char *class);
 
-/* A table in a region of its own that scrolls where it does not fit. `headings` are joined by '|'. */
+/* A table in a region of its own that scrolls where it does not fit. `headings` are joined by '|'; those of
+ * numbers begin with '>'. */
 void html_table_begin(struct buffer *out, const char *label, const char *headings);
 void html_table_end(struct buffer *out);
 
@@ -51,7 +52,6 @@ void html_exceptions(struct buffer *out, const struct report *report);
 void html_reads(struct buffer *out, const struct report *report);
 void html_journal(struct buffer *out, const struct report *report);
 
-/* Names of months, and the short form of a tier's and a copy's shape: "t1", "c0". */
 extern const char *const HTML_MONTHS[12];
 
 #endif

@@ -14,6 +14,11 @@ static void text_cell(struct buffer *out, const char *text) {
     html_text(out, text ? text : "");
 }
 
+/* A line of a cell that holds several: what stands before it is closed, and the label opened. */
+static void dated(struct buffer *out, const char *before, const char *label) {
+    buffer_printf(out, "%s<div class=line><span>%s</span> ", before, label);
+}
+
 /* --- part 2 ------------------------------------------------------------------------------------------------------- */
 
 static void tier_row(struct buffer *out, size_t version, const char *name, const char *title, uint32_t configured,
@@ -49,7 +54,7 @@ static void put_limits(struct buffer *out, const struct report *report, size_t a
 static void put_history(struct buffer *out, const struct report *report) {
     buffer_printf(out, "<h3>Versions</h3>\n");
     html_table_begin(out, "Versions of the policy",
-                     "In force since|Policy|Daily|Weekly|Monthly|Yearly|Never older than|"
+                     "In force since|Policy|>Daily|>Weekly|>Monthly|>Yearly|Never older than|"
                      "Erasure horizon");
     for (size_t i = 0; i < report->policy_count; i++) {
         const struct report_policy *version = &report->policies[i];
@@ -108,7 +113,7 @@ void html_runs(struct buffer *out, const struct report *report) {
         snprintf(shape, sizeof shape, "r%d", (int)run->outcome);
         buffer_printf(out, "<tr><td>");
         html_word(out, FIELD("runs.%zu.day", i), run->day);
-        buffer_printf(out, "<td>");
+        buffer_printf(out, "<td class=state>");
         html_mark(out, shape, "");
         html_word(out, FIELD("runs.%zu.outcome", i), run_outcome_text(run->outcome));
         buffer_printf(out, "<td>");
@@ -129,8 +134,9 @@ static void put_source(struct buffer *out, size_t at, size_t number, const struc
     char bytes[FORM_TEXT];
     buffer_printf(out, "<div class=source>");
     html_word(out, FIELD("snapshots.%zu.sources.%zu.name", at, number), source->name);
-    buffer_printf(out, " <span class=soft>%s, ",
-                  source->outcome == OUTCOME_COMPLETE ? "" : outcome_text(source->outcome));
+    if (source->outcome != OUTCOME_COMPLETE)
+        buffer_printf(out, " <b class=bad>%s</b>", outcome_text(source->outcome));
+    buffer_printf(out, " <span class=soft>");
     html_text(out, source->kind);
     buffer_printf(out, ", %s", form_bytes(bytes, source->bytes));
     for (size_t i = 0; i < source->fact_count; i++) {
@@ -198,7 +204,7 @@ void html_snapshots(struct buffer *out, const struct report *report) {
     html_timeline(out, report);
     if (numbers.snapshots > 0) {
         html_table_begin(out, "Snapshots that exist",
-                         "Snapshot|Captured|Tiers|Size|Gone by|Expected to go|Stays because|"
+                         "Snapshot|Captured|Tiers|>Size|Gone by|Expected to go|Stays because|"
                          "Holds");
         for (size_t i = 0; i < report->snapshot_count; i++)
             if (report->snapshots[i].exists)
@@ -268,7 +274,7 @@ static void put_copies(struct buffer *out, const struct report *report, size_t a
         const struct report_copy *copy = &snapshot->copies[i];
         char shape[16];
         snprintf(shape, sizeof shape, "c%d", (int)copy->state);
-        buffer_printf(out, "<td>");
+        buffer_printf(out, "<td class=state>");
         html_mark(out, shape, "");
         html_word(out, FIELD("snapshots.%zu.copies.%zu.state", at, i), copy_state_text(copy->state));
         if (copy->state == COPY_ABSENT || copy->state == COPY_UNKNOWN)
@@ -325,23 +331,24 @@ void html_drills(struct buffer *out, const struct report *report) {
         nothing(out, "No restore was tested in this period.");
         return;
     }
-    html_table_begin(out, "Restore tests", "When|Result|Compared|Fetched|Loaded|Checked|Size|Where|By|Message");
+    html_table_begin(out, "Restore tests", "When|Result|Compared|Time taken|>Size|Where|By|Message");
     for (size_t i = 0; i < report->drill_count; i++) {
         const struct report_drill *drill = &report->drills[i];
         buffer_printf(out, "<tr><td>");
         html_time(out, FIELD("restore_tests.%zu.time", i), drill->time, "");
-        buffer_printf(out, "<td>");
+        buffer_printf(out, "<td class=state>");
         html_mark(out, drill->passed ? "c0" : "r3", drill->passed ? "" : "bad");
         buffer_printf(out, "%s<td>", drill->passed ? "passed" : "<b class=bad>failed</b>");
         html_count(out, FIELD("restore_tests.%zu.found", i), drill->found);
         buffer_printf(out, " of ");
         html_count(out, FIELD("restore_tests.%zu.expected", i), drill->expected);
-        buffer_printf(out, "<td class=n>");
+        dated(out, "<td>", "fetched");
         html_seconds(out, FIELD("restore_tests.%zu.fetch_seconds", i), drill->fetch_seconds);
-        buffer_printf(out, "<td class=n>");
+        dated(out, "</div>", "loaded");
         html_seconds(out, FIELD("restore_tests.%zu.load_seconds", i), drill->load_seconds);
-        buffer_printf(out, "<td class=n>");
+        dated(out, "</div>", "compared");
         html_seconds(out, FIELD("restore_tests.%zu.verify_seconds", i), drill->verify_seconds);
+        buffer_printf(out, "</div>");
         buffer_printf(out, "<td class=n>");
         html_bytes(out, FIELD("restore_tests.%zu.bytes", i), drill->bytes);
         buffer_printf(out, "<td>");
@@ -363,25 +370,28 @@ void html_destructions(struct buffer *out, const struct report *report) {
         nothing(out, "Nothing was decided to go in this period.");
         return;
     }
-    html_table_begin(out, "Destructions", "Object|Place|State|Decided|Due|Removed|Proof|Why");
+    html_table_begin(out, "Destructions", "Object|Place|State|Dates|Proof|Why");
     for (size_t i = 0; i < report->destruction_count; i++) {
         const struct report_destruction *destruction = &report->destructions[i];
         buffer_printf(out, "<tr><th scope=row class=\"id object\">");
         html_word(out, FIELD("destructions.%zu.object", i), destruction->object);
         text_cell(out, report->stores[destruction->place].name);
-        buffer_printf(out, "<td>");
+        buffer_printf(out, "<td class=state>");
         html_mark(out, SHAPES[destruction->state], "");
         html_word(out, FIELD("destructions.%zu.state", i), destruction_state_text(destruction->state));
         if (destruction->refused_until != 0) {
             buffer_printf(out, " until ");
             html_time(out, FIELD("destructions.%zu.refused_until", i), destruction->refused_until, "");
         }
-        buffer_printf(out, "<td>");
+        dated(out, "<td>", "decided");
         html_time(out, FIELD("destructions.%zu.decided", i), destruction->decided, "&ndash;");
-        buffer_printf(out, "<td>");
+        dated(out, "</div>", "due");
         html_time(out, FIELD("destructions.%zu.due", i), destruction->due, "&ndash;");
-        buffer_printf(out, "<td>");
-        html_time(out, FIELD("destructions.%zu.removed", i), destruction->removed, "&ndash;");
+        if (destruction->removed != 0) {
+            dated(out, "</div>", "removed");
+            html_time(out, FIELD("destructions.%zu.removed", i), destruction->removed, "&ndash;");
+        }
+        buffer_printf(out, "</div>");
         buffer_printf(out, "<td class=object>%s",
                       destruction->state == DESTRUCTION_CONFIRMED ? "listed, not there" : "");
         if (destruction->ids != NULL) {
@@ -417,15 +427,15 @@ static void put_hold(struct buffer *out, size_t i, const struct hold *hold) {
     html_word(out, FIELD("holds.%zu.owner", i), hold->owner);
     buffer_printf(out, "<td>");
     html_word(out, FIELD("holds.%zu.reason", i), hold->reason);
-    buffer_printf(out, "<td>");
+    dated(out, "<td>", "placed");
     html_time(out, FIELD("holds.%zu.placed", i), hold->placed, "");
-    buffer_printf(out, "<td>");
+    dated(out, "</div>", "review");
     html_time(out, FIELD("holds.%zu.review", i), hold->review, "&ndash;");
-    buffer_printf(out, "<td>");
+    dated(out, "</div>", "ends");
     html_time(out, FIELD("holds.%zu.ends", i), hold->ends, "when released");
-    buffer_printf(out, "<td>");
+    dated(out, "</div>", "released");
     html_time(out, FIELD("holds.%zu.released", i), hold->released, "in force");
-    buffer_printf(out, "\n");
+    buffer_printf(out, "</div>\n");
 }
 
 void html_exceptions(struct buffer *out, const struct report *report) {
@@ -453,7 +463,7 @@ void html_exceptions(struct buffer *out, const struct report *report) {
         return;
     }
     buffer_printf(out, "<h3>Holds</h3>\n");
-    html_table_begin(out, "Holds", "Hold|Covers|Owner|Reason|Placed|Review|Ends|Released");
+    html_table_begin(out, "Holds", "Hold|Covers|Owner|Reason|Dates");
     for (size_t i = 0; i < report->hold_count; i++)
         put_hold(out, i, &report->holds[i]);
     html_table_end(out);
@@ -464,7 +474,7 @@ void html_reads(struct buffer *out, const struct report *report) {
         nothing(out, "The read key was not used in this period.");
         return;
     }
-    html_table_begin(out, "Uses of the read key", "When|Command|Exit status|Key|Host|Snapshot");
+    html_table_begin(out, "Uses of the read key", "When|Command|>Exit status|Key|Host|Snapshot");
     for (size_t i = 0; i < report->read_count; i++) {
         const struct report_read *read = &report->reads[i];
         buffer_printf(out, "<tr><td>");
@@ -499,7 +509,7 @@ void html_journal(struct buffer *out, const struct report *report) {
                                         : "<b class=bad>is not whole</b>; part 8 names what is wrong");
     if (report->chain_count == 0)
         return;
-    html_table_begin(out, "Chains of the journal", "Host|Segments kept|Events|Witness");
+    html_table_begin(out, "Chains of the journal", "Host|Segments kept|>Events|Witness");
     for (size_t i = 0; i < report->chain_count; i++) {
         const struct report_chain *chain = &report->chains[i];
         buffer_printf(out, "<tr><th scope=row class=id>");
