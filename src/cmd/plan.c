@@ -62,7 +62,7 @@ static void record_night(struct simulation *simulation, const struct simulation_
     json_number(output, "day", night->day);
     json_time(output, "when", night->when);
     json_flag(output, "missed", night->missed);
-    json_list(output, "kept");
+    json_list(output, "kept"); /* oldest first */
     for (size_t i = 0; i < night->count; i++) {
         if (night->verdicts[i].keep)
             json_time(output, NULL, night->snapshots[i].started);
@@ -72,16 +72,18 @@ static void record_night(struct simulation *simulation, const struct simulation_
 }
 
 static void keep_last(struct simulation *simulation, const struct simulation_night *night) {
-    simulation->last = table_new("lrlll");
+    simulation->last = table_new("lrllll");
     for (size_t i = 0; i < night->count; i++) {
         const struct plan_verdict *verdict = &night->verdicts[i];
-        char when[CLOCK_TEXT], age[CLOCK_TEXT], tiers[FORM_TEXT];
+        char when[CLOCK_TEXT], age[CLOCK_TEXT], tiers[FORM_TEXT], deadline[CLOCK_TEXT];
         if (!verdict->keep)
             continue;
         table_cell(simulation->last, "  %s",
                    calendar_format_local(simulation->calendar, night->snapshots[i].started, when));
         table_cell(simulation->last, "%s", clock_format_span(age, night->when - night->snapshots[i].started));
         table_cell(simulation->last, "%s", form_tiers(tiers, verdict->tiers));
+        table_cell(simulation->last, "%s%s", verdict->deadline ? "gone by " : "",
+                   verdict->deadline ? clock_format(deadline, verdict->deadline) : "");
         table_cell(simulation->last, "%s", verdict->past_deadline ? "past its deadline" : "");
         table_cell(simulation->last, "%s", verdict->reason);
     }

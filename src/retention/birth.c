@@ -20,6 +20,14 @@ void plan_birth_limits(const struct policy *policy, uint32_t limits[TIER_KINDS])
         limits[kind] = tier_wanted(policy, kind);
 }
 
+struct plan_snapshot plan_newborn(const struct policy *policy, int64_t when) {
+    struct plan_snapshot snapshot = {
+        .started = when, .deadline = plan_deadline(policy, when), .bytes = 1, .units = 1, .complete = true
+    };
+    plan_birth_limits(policy, snapshot.limits);
+    return snapshot;
+}
+
 int64_t plan_deadline(const struct policy *policy, int64_t when) {
     return policy->max_age > 0 ? add_bounded(when, policy->max_age) : 0;
 }

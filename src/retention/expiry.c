@@ -23,15 +23,6 @@ static void future_add(struct future *future, const struct plan_snapshot *snapsh
     future->asked += place != NO_PLACE && ends && !snapshot->held;
 }
 
-static void future_capture(struct future *future, int64_t when) {
-    const struct policy *policy = future->plan.policy;
-    struct plan_snapshot snapshot = {
-        .started = when, .deadline = plan_deadline(policy, when), .bytes = 1, .units = 1, .complete = true
-    };
-    plan_birth_limits(policy, snapshot.limits);
-    future_add(future, &snapshot, NO_PLACE);
-}
-
 static void future_rotate(struct future *future, int64_t now, int64_t *expires) {
     struct plan *plan = &future->plan;
     size_t kept = 0;
@@ -72,7 +63,8 @@ static void live_on(struct future *future, int64_t newest, int64_t now, int64_t 
             break;
         if (when <= now)
             continue;
-        future_capture(future, when);
+        struct plan_snapshot captured = plan_newborn(future->plan.policy, when);
+        future_add(future, &captured, NO_PLACE);
         future_rotate(future, when, expires);
     }
 }

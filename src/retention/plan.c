@@ -60,7 +60,7 @@ static int compare_bytes(const void *left, const void *right) {
 
 /* Why the newest complete snapshot is too doubtful for older ones to make room for it. Compared is with some before it,
  * not with all: what has stayed smaller for a week is meant so. */
-static void judge_newest(const struct plan *plan, char *guard, size_t size) {
+void plan_guard(const struct plan *plan, char *guard, size_t size) {
     struct phrase phrase = { guard, size, 0 };
     guard[0] = '\0';
     if (plan->newest == plan->count) {
@@ -174,16 +174,17 @@ static void say_decision(struct phrase *phrase, const struct plan *plan, size_t 
     }
 }
 
-static void judge(const struct plan *plan, size_t at, bool guarded, struct plan_verdict *verdict) {
+void plan_judge(const struct plan *plan, size_t at, bool guarded, bool say, struct plan_verdict *verdict) {
     enum decision decision = plan_decide(plan, at);
     bool goes = decision >= GOES_OLD, stopped = guarded && decision > GOES_OLD;
-    *verdict = (struct plan_verdict){
-        .keep = !goes || stopped,
-        .deadline = plan_effective_deadline(plan->policy, &plan->snapshots[at]),
-    };
+    bool in_tiers = decision == STAYS_HELD || decision == STAYS_TIERS;
+    verdict->keep = !goes || stopped;
+    verdict->tiers = in_tiers ? standing_tiers(&plan->standings[at]) : 0;
+    verdict->deadline = plan_effective_deadline(plan->policy, &plan->snapshots[at]);
     verdict->past_deadline = verdict->keep && verdict->deadline != 0 && plan->now >= verdict->deadline;
-    if (decision == STAYS_HELD || decision == STAYS_TIERS)
-        verdict->tiers = standing_tiers(&plan->standings[at]);
+    verdict->reason[0] = '\0';
+    if (!say)
+        return;
     struct phrase phrase = { verdict->reason, sizeof verdict->reason, 0 };
     if (stopped)
         phrase_add(&phrase, "guard; else it would go: ");
@@ -222,10 +223,10 @@ int plan_make(const struct policy *policy, const struct calendar *calendar, cons
     for (size_t i = 0; i < count; i++)
         plan_place(&plan, i);
     plan_rank(&plan);
-    judge_newest(&plan, summary->guard, sizeof summary->guard);
+    plan_guard(&plan, summary->guard, sizeof summary->guard);
 
     for (size_t i = 0; i < count; i++) {
-        judge(&plan, i, summary->guard[0] != '\0', &verdicts[i]);
+        plan_judge(&plan, i, summary->guard[0] != '\0', true, &verdicts[i]);
         if (!verdicts[i].keep) {
             summary->expire++;
             continue;

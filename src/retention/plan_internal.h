@@ -72,6 +72,15 @@ enum decision {
 };
 enum decision plan_decide(const struct plan *plan, size_t at);
 
+/* Why tiers expire nothing now (rule 6); empty when they do. After plan_rank(). */
+void plan_guard(const struct plan *plan, char *guard, size_t size);
+
+/* The decision with its numbers; with a reason only when `say`, since text takes longer than all the rest. */
+void plan_judge(const struct plan *plan, size_t at, bool guarded, bool say, struct plan_verdict *verdict);
+
+/* A complete snapshot that is born under the policy at `when`. */
+struct plan_snapshot plan_newborn(const struct policy *policy, int64_t when);
+
 /* How long before its end a snapshot that may live `life` seconds expires. */
 int64_t plan_slack_of(const struct policy *policy, int64_t life);
 

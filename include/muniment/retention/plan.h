@@ -155,7 +155,8 @@ struct simulation_night {
     bool missed;
     const struct plan_snapshot *snapshots;
     const struct plan_verdict *verdicts; /* after the night; those that expire are marked and are gone the next night
-                                            (on a missed night nothing runs, so all are kept) */
+                                            (on a missed night nothing runs, so all are kept); with their reasons only
+                                            after the last night */
     size_t count;
 };
 struct simulation_result {
