@@ -23,6 +23,8 @@ static const struct command *const COMMANDS[] = {
     &COMMAND_CHECK,
     &COMMAND_REPAIR,
     &COMMAND_KEY,
+    &COMMAND_HOLD,
+    &COMMAND_ERASE,
     &COMMAND_STATUS,
     &COMMAND_JOURNAL,
     &COMMAND_REPORT,

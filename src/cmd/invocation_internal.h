@@ -8,6 +8,7 @@
 #include "output_internal.h"
 #include <muniment/cmd/command.h>
 #include <muniment/cmd/config.h>
+#include <muniment/repo/hold.h>
 #include <muniment/run/nightly.h>
 #include <muniment/snapshot/capture.h>
 #include <muniment/snapshot/restore.h>
@@ -82,6 +83,9 @@ void set_word_release(struct set_word *word);
 int invocation_find_head(struct opened_set *set, const char *which, struct heads *heads, const struct head **head,
                          struct err *err) MUST_CHECK;
 
+/* The holds of a set, to be shown; when they cannot be read a warning says so, and there are none. */
+void invocation_holds(struct invocation *invocation, struct opened_set *set, struct holds *holds);
+
 /* --- passphrases ----------------------------------------------------------------------------------------------------
  */
 
@@ -89,6 +93,10 @@ int invocation_find_head(struct opened_set *set, const char *which, struct heads
  */
 int invocation_passphrase(struct invocation *invocation, bool fresh, struct buffer *passphrase,
                           struct err *err) MUST_CHECK;
+
+/* Whether it is meant, which only the name of the set says: from --confirm, else typed on the terminal. ERR_REFUSED. */
+int invocation_confirm(struct invocation *invocation, const char *question, const char *name,
+                       struct err *err) MUST_CHECK;
 
 /* --- steps that several commands take, with progress on a terminal --------------------------------------------------
  */

@@ -1,6 +1,7 @@
 #include "invocation_internal.h"
 #include "key_file_internal.h"
 #include "key_paper_internal.h"
+#include <muniment/repo/erasing.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
@@ -157,6 +158,8 @@ static void report_copy(struct invocation *invocation, const struct opened_set *
 static int key_copy_add_verb(struct invocation *invocation, struct opened_set *set, struct err *err) {
     const char *label = option_text(&invocation->options, OPTION_LABEL);
     if (need_option(invocation, OPTION_LABEL, "--label NAME, so that the copy can be told from others", err) != 0)
+        return -1;
+    if (erasing_refuse(&set->repo, "wrap the read key", err) != 0)
         return -1;
     struct buffer passphrase = { 0 };
     struct key_copy copy = { 0 };

@@ -13,7 +13,11 @@ static char *source_names(const struct head *head) {
     return text;
 }
 
-static void add_row(struct table *table, const struct head *head, int64_t now) {
+static bool is_held(const struct holds *holds, const struct head *head, int64_t now) {
+    return holds_cover(holds, head->name, head->started, now);
+}
+
+static void add_row(struct table *table, const struct head *head, bool held, int64_t now) {
     char id[9], when[CLOCK_TEXT], ago[FORM_TEXT], tiers[FORM_TEXT], bytes[FORM_TEXT], stored[FORM_TEXT];
     char deadline[CLOCK_TEXT];
     char *sources = source_names(head);
@@ -24,12 +28,13 @@ static void add_row(struct table *table, const struct head *head, int64_t now) {
     table_cell(table, "%s", form_tiers(tiers, head->tiers));
     table_cell(table, "%s", form_bytes(bytes, head_bytes(head)));
     table_cell(table, "%s", form_bytes(stored, head_stored_bytes(head)));
-    table_cell(table, "%s", head->deadline == 0 ? "-" : clock_format(deadline, head->deadline));
+    table_cell(table, "%s%s", head->deadline == 0 ? "-" : clock_format(deadline, head->deadline), held ? " HELD" : "");
     table_cell(table, "%s", sources);
     free(sources);
 }
 
-static void report(struct invocation *invocation, const char *title, const struct heads *heads) {
+static void report(struct invocation *invocation, const char *title, const struct heads *heads,
+                   const struct holds *holds) {
     int64_t now = clock_now();
     if (!output_is_json(invocation->output)) {
         static const char *const CAPTIONS[] = { "SNAPSHOT", "TIME", "AGE",     "OUTCOME", "TIERS",
@@ -38,7 +43,7 @@ static void report(struct invocation *invocation, const char *title, const struc
         for (size_t i = 0; i < sizeof CAPTIONS / sizeof *CAPTIONS; i++)
             table_cell(table, "%s", CAPTIONS[i]);
         for (size_t i = 0; i < heads->count; i++)
-            add_row(table, &heads->items[i], now);
+            add_row(table, &heads->items[i], is_held(holds, &heads->items[i], now), now);
         output_text(invocation->output, "set %s: %zu snapshot%s\n", title, heads->count, heads->count == 1 ? "" : "s");
         if (heads->count > 0)
             table_print(table, invocation->output);
@@ -48,6 +53,7 @@ static void report(struct invocation *invocation, const char *title, const struc
     for (size_t i = 0; i < heads->count; i++) {
         json_begin(invocation->output, "snapshot");
         json_text(invocation->output, "set", title);
+        json_flag(invocation->output, "held", is_held(holds, &heads->items[i], now));
         json_head(invocation->output, &heads->items[i]);
         json_end(invocation->output);
     }
@@ -56,11 +62,15 @@ static void report(struct invocation *invocation, const char *title, const struc
 static int list_set(struct invocation *invocation, const char *name, struct err *err) {
     struct opened_set set = { 0 };
     struct heads heads = { 0 };
+    struct holds holds = { 0 };
     int result = invocation_open(invocation, name, OPEN_TO_LIST, &set, err);
     if (result == 0)
         result = heads_load(&set.repo, &heads, err);
-    if (result == 0)
-        report(invocation, set_title(&set), &heads);
+    if (result == 0) {
+        invocation_holds(invocation, &set, &holds);
+        report(invocation, set_title(&set), &heads, &holds);
+    }
+    holds_release(&holds);
     heads_release(&heads);
     opened_set_close(&set);
     return result;

@@ -1,4 +1,5 @@
 #include "invocation_internal.h"
+#include "restore_internal.h"
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <muniment/util/pattern.h>
@@ -92,7 +93,16 @@ static int restore_to_target(struct invocation *invocation, struct opened_set *s
                                option_text(given, OPTION_RENAME), result, err);
 }
 
-static void report(struct invocation *invocation, const struct opened_set *set, const struct head *head,
+/* As it was given; '-' is standard output. */
+static const char *target_text(const struct options *options) {
+    static const enum option TARGETS[] = { OPTION_TO, OPTION_TO_BUCKET, OPTION_TO_POSTGRES };
+    for (size_t i = 0; i < sizeof TARGETS / sizeof *TARGETS; i++)
+        if (option_given(options, TARGETS[i]))
+            return option_text(options, TARGETS[i]);
+    return "-";
+}
+
+static void report(struct invocation *invocation, struct opened_set *set, const struct head *head,
                    const struct restore_result *result, double seconds) {
     char entries[FORM_TEXT], bytes[FORM_TEXT], speed[FORM_TEXT], span[FORM_TEXT], id[9];
     log_info(invocation->log, "restored %s, %s, in %s (%s); every byte was authenticated",
@@ -106,6 +116,7 @@ static void report(struct invocation *invocation, const struct opened_set *set, 
                     form_count(entries, result->incomplete, "entry"));
         invocation_status(invocation, STATUS_PARTIAL);
     }
+    size_t erasures = restore_erasures(invocation, set, head, target_text(&invocation->options));
     json_begin(invocation->output, "restored");
     json_text(invocation->output, "set", set_title(set));
     json_text(invocation->output, "snapshot", head_short_name(head->name, id));
@@ -115,6 +126,7 @@ static void report(struct invocation *invocation, const struct opened_set *set, 
     json_count(invocation->output, "bytes", result->bytes);
     json_count(invocation->output, "unchanged", result->unchanged);
     json_count(invocation->output, "incomplete", result->incomplete);
+    json_count(invocation->output, "to_delete_again", erasures);
     json_seconds(invocation->output, "seconds", seconds);
     json_end(invocation->output);
 }

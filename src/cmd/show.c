@@ -56,7 +56,15 @@ static void json_source(struct output *output, const struct head_source *source)
     json_group_end(output);
 }
 
-static void report(struct invocation *invocation, const struct opened_set *set, const struct head *head) {
+static void show_hold(struct output *output, const struct hold *hold) {
+    char *owner = form_name(hold->owner), *reason = form_name(hold->reason);
+    output_text(output, "held      by hold %s: %s, %s\n", hold->id, owner, reason);
+    free(owner);
+    free(reason);
+}
+
+static void report(struct invocation *invocation, const struct opened_set *set, const struct head *head,
+                   const struct hold *hold) {
     struct output *output = invocation->output;
     int64_t now = clock_now();
     char id[9], when[FORM_TEXT], tiers[FORM_TEXT], deadline[FORM_TEXT], bytes[FORM_TEXT], stored[FORM_TEXT];
@@ -74,11 +82,14 @@ static void report(struct invocation *invocation, const struct opened_set *set, 
     if (capture_window(head, &from, &until))
         output_text(output, "window    %s from the databases' beginning to the buckets' end\n",
                     clock_format_span(span, until - from));
+    if (hold != NULL)
+        show_hold(output, hold);
     for (size_t i = 0; i < head->source_count; i++)
         show_source(output, &head->sources[i]);
 
     json_begin(output, "snapshot_details");
     json_text(output, "set", set_title(set));
+    json_text(output, "hold", hold != NULL ? hold->id : NULL);
     json_head_facts(output, head);
     json_text(output, "tool", head->tool);
     json_list(output, "sources");
@@ -86,6 +97,13 @@ static void report(struct invocation *invocation, const struct opened_set *set, 
         json_source(output, &head->sources[i]);
     json_list_end(output);
     json_end(output);
+}
+
+static void show_head(struct invocation *invocation, struct opened_set *set, const struct head *head) {
+    struct holds holds = { 0 };
+    invocation_holds(invocation, set, &holds);
+    report(invocation, set, head, holds_covering(&holds, head->name, head->started, clock_now()));
+    holds_release(&holds);
 }
 
 static int run_show(struct invocation *invocation, struct err *err) {
@@ -98,7 +116,7 @@ static int run_show(struct invocation *invocation, struct err *err) {
     if (result == 0)
         result = invocation_find_head(&set, word.snapshot[0] != '\0' ? word.snapshot : "latest", &heads, &head, err);
     if (result == 0)
-        report(invocation, &set, head);
+        show_head(invocation, &set, head);
     heads_release(&heads);
     opened_set_close(&set);
     set_word_release(&word);

@@ -3,10 +3,34 @@
 
 enum { HOUR = 3600 };
 
+static size_t count_in_force(const struct holds *holds, int64_t now) {
+    size_t count = 0;
+    for (size_t i = 0; i < holds->count; i++)
+        count += hold_in_force(&holds->items[i], now);
+    return count;
+}
+
+/* Holds that somebody should have looked at by now: no failure, but they must not be forgotten. */
+static size_t tell_reviews(struct invocation *invocation, const struct opened_set *set, const struct holds *holds,
+                           int64_t now) {
+    size_t count = 0;
+    for (size_t i = 0; i < holds->count; i++) {
+        const struct hold *hold = &holds->items[i];
+        char when[CLOCK_TEXT];
+        if (!hold_in_force(hold, now) || hold->review == 0 || hold->review > now)
+            continue;
+        log_warning(invocation->log, "%s: hold %s was to be reviewed on %s by %s", set_title(set), hold->id,
+                    clock_format(when, hold->review), hold->owner);
+        count++;
+    }
+    return count;
+}
+
 static int status_of_set(struct invocation *invocation, const struct set_settings *settings, int64_t max_age,
                          bool *stale, struct err *err) {
     struct opened_set set = { 0 };
     struct heads heads = { 0 };
+    struct holds holds = { 0 };
     int result = invocation_open(invocation, settings->name, OPEN_TO_LIST, &set, err);
     if (result == 0)
         result = heads_load(&set.repo, &heads, err);
@@ -29,6 +53,8 @@ static int status_of_set(struct invocation *invocation, const struct set_setting
                     settings->name, *stale ? "STALE" : "ok", head_short_name(newest->name, id),
                     form_when(when, newest->started, now), clock_format_span(limit, max_age),
                     form_count(count, heads.count, "snapshot"));
+    invocation_holds(invocation, &set, &holds);
+    size_t reviews = tell_reviews(invocation, &set, &holds, now);
     json_begin(invocation->output, "status");
     json_text(invocation->output, "set", settings->name);
     json_flag(invocation->output, "stale", *stale);
@@ -38,8 +64,11 @@ static int status_of_set(struct invocation *invocation, const struct set_setting
     json_time(invocation->output, "started", newest != NULL ? newest->started : 0);
     if (newest != NULL)
         json_number(invocation->output, "age", now - newest->started);
+    json_count(invocation->output, "holds", count_in_force(&holds, now));
+    json_count(invocation->output, "reviews_due", reviews);
     json_end(invocation->output);
 out:
+    holds_release(&holds);
     heads_release(&heads);
     opened_set_close(&set);
     return result;

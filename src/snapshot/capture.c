@@ -1,6 +1,6 @@
 #include "capture_internal.h"
 #include <limits.h>
-#include <muniment/repo/journal.h>
+#include <muniment/repo/erasing.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/file.h>
 #include <muniment/util/memory.h>
@@ -258,6 +258,11 @@ static void lock_packs(struct capture *capture) {
                     err.message);
 }
 
+/* Where locks are not everyone's, another host may have erased the set while this one captured. */
+static int refuse_erased(struct capture *capture, struct err *err) {
+    return store_lock_is_global(capture->repo->store) ? 0 : erasing_refuse(capture->repo, "commit the snapshot", err);
+}
+
 /* Packs, index, head, journal, memory: durable in this order. From the head on the snapshot exists, and nothing may say
  * otherwise. */
 static int commit(struct capture *capture, double began, struct err *err) {
@@ -265,7 +270,8 @@ static int commit(struct capture *capture, double began, struct err *err) {
         return -1;
     decide_life(capture, began);
     capture->repo->lock_until = lock_date(capture, capture->head->outcome);
-    if (session_check(capture->session, err) < 0 || head_commit(capture->repo, capture->head, err) < 0)
+    if (refuse_erased(capture, err) < 0 || session_check(capture->session, err) < 0 ||
+        head_commit(capture->repo, capture->head, err) < 0)
         return -1;
     lock_packs(capture);
     journal_success(capture);
@@ -309,7 +315,7 @@ int capture_run(struct repo *repo, const struct capture_options *options, struct
         goto out;
     if (preflight(&capture, err) < 0)
         goto refused;
-    if (begin_session(&capture, err) < 0)
+    if (begin_session(&capture, err) < 0 || erasing_refuse(repo, "capture", err) < 0)
         goto out;
     if (capture_sources(&capture, err) < 0)
         goto refused;
