@@ -29,6 +29,13 @@ expect 0 'the journal' journal app
 says "$SCRATCH/out" 'expired .*reason=' 'knows why'
 expect 23 'a clock before the newest snapshot decides nothing' rotate app --apply --as-of 2026-02-01T00:00:00Z
 
+sed 's/daily = 2; weekly = 1;/daily = 7; weekly = 4;/' "$CONFIG" >"$SCRATCH/longer.conf"
+echo 06 >"$SCRATCH/data/day"
+CONFIG=$SCRATCH/longer.conf expect 0 'a longer policy, and one more day' snapshot app --time 2026-03-06T02:00:00Z
+CONFIG=$SCRATCH/longer.conf expect 0 'its plan' rotate app --as-of 2026-03-06T03:00:00Z
+says "$SCRATCH/out" '2026-03-04T02:00:00Z .*expire .*beyond 2 daily \(at birth\)' 'does not lengthen the life of what exists'
+says "$SCRATCH/out" '2026-03-06T02:00:00Z .*keep .*daily 1 of 7' 'but that of what is made'
+
 expect 0 'the guard' rotate app --as-of 2026-03-20T03:00:00Z
 says "$SCRATCH/out" '^guard: ' 'holds tiers back while the newest is stale'
 expect 0 'past the deadline of all' rotate app --apply --as-of 2026-08-01T00:00:00Z

@@ -155,6 +155,7 @@ static void files_of_every_size_come_back_as_they_were(void **state) {
     assert_int_equal(head.outcome, OUTCOME_COMPLETE);
     assert_int_equal(head.tiers, TIER_DAILY);
     assert_int_equal(head.deadline, head.started + 90 * 86400);
+    assert_memory_equal(head.limits, ((const uint32_t[]){ 7, 0, 0, 0 }), sizeof head.limits);
     assert_restores(fixture, &head);
     head_release(&head);
 }
