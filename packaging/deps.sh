@@ -11,7 +11,7 @@ build=(gcc libc6-dev make pkg-config
     postgresql tzdata)
 tests=(libcmocka-dev clang-14 libclang-rt-14-dev clang-format mandoc valgrind spin shellcheck
     acl attr faketime jq time procps restic borgbackup rclone s3cmd
-    radosgw ceph-mon ceph-osd ceph-common python3 openssl)
+    radosgw ceph-mon ceph-osd ceph-common python3 openssl chromium)
 
 case "${1-}" in
 '') packages=("${build[@]}") ;;
