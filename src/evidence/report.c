@@ -55,6 +55,11 @@ void report_find(struct reporting *reporting, enum finding_kind kind, const char
     };
 }
 
+bool report_in_period(const struct reporting *reporting, int64_t when) {
+    const struct report_request *request = reporting->request;
+    return when >= request->from && (when < request->until || request->until >= request->now);
+}
+
 /* --- part 1 -------------------------------------------------------------------------------------------------
  */
 

@@ -117,14 +117,10 @@ static bool stays(const struct reporting *reporting, const char *object, const s
     return (placed && placed->needed) || (here && here->needed) || (snapshot && snapshot->held);
 }
 
-static bool is_in_period(const struct reporting *reporting, int64_t when) {
-    return when >= reporting->request->from && when < reporting->request->until;
-}
-
 static bool belongs_in(const struct reporting *reporting, const struct report_destruction *destruction) {
     if (destruction->state != DESTRUCTION_CONFIRMED && destruction->state != DESTRUCTION_UNKNOWN)
         return true;
-    return is_in_period(reporting, destruction->decided) || is_in_period(reporting, destruction->removed);
+    return report_in_period(reporting, destruction->decided) || report_in_period(reporting, destruction->removed);
 }
 
 static void add_destruction(struct reporting *reporting, const struct fact *decided, size_t p) {

@@ -90,7 +90,8 @@ void report_holds(struct reporting *reporting) {
         char object[REPO_NAME_MAX];
         snprintf(object, sizeof object, "holds/%s", fact_text(&held->items[i], "hold"));
         const struct fact *released = past_first(&reporting->past, FACT_DECIDED, object, NULL);
-        if (released && released->time >= request->from && held->items[i].time < request->until)
+        if (released &&
+            (report_in_period(reporting, released->time) || report_in_period(reporting, held->items[i].time)))
             recall_hold(add_hold(report), &held->items[i], released->time);
     }
     if (report->hold_count > 1)

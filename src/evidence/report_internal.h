@@ -111,6 +111,9 @@ void *report_add(void *array, size_t *count, size_t size);
 /* Seconds between runs. */
 int64_t report_interval(const struct reporting *reporting);
 
+/* What happens while the report is made belongs to a period that reaches until now. */
+bool report_in_period(const struct reporting *reporting, int64_t when);
+
 /* How long what was decided to go may take to be gone everywhere: the next run does it, or the one after. */
 int64_t report_allowance(const struct reporting *reporting);
 

@@ -3,10 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_in_period(const struct reporting *reporting, const struct fact *fact) {
-    return fact->time >= reporting->request->from && fact->time < reporting->request->until;
-}
-
 static char *text_of(const struct fact *fact, const char *name) {
     return mem_string(fact_text(fact, name));
 }
@@ -25,7 +21,7 @@ void report_drills(struct reporting *reporting) {
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
         const char *outcome = fact_text(fact, "outcome");
-        if (!is_in_period(reporting, fact))
+        if (!report_in_period(reporting, fact->time))
             continue;
         report->drills = report_add(report->drills, &report->drill_count, sizeof *report->drills);
         report->drills[report->drill_count - 1] = (struct report_drill){
@@ -60,7 +56,7 @@ void report_reads(struct reporting *reporting) {
     struct report *report = reporting->report;
     for (size_t i = 0; i < facts->count; i++) {
         const struct fact *fact = &facts->items[i];
-        if (!is_in_period(reporting, fact))
+        if (!report_in_period(reporting, fact->time))
             continue;
         report->reads = report_add(report->reads, &report->read_count, sizeof *report->reads);
         report->reads[report->read_count - 1] = (struct report_read){

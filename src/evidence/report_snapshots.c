@@ -103,18 +103,26 @@ static void describe_by_journal(struct report_snapshot *snapshot, const struct f
     snapshot->tiers = snapshot->birth_tiers = (uint8_t)fact_count(captured, "tiers");
 }
 
+static const char *difference(const struct head *head, const struct fact *captured) {
+    if (fact_when(captured, "started") != head->started)
+        return "when it began";
+    if (fact_when(captured, "deadline") != head->deadline)
+        return "when it must be gone";
+    if (fact_count(captured, "tiers") != head->tiers)
+        return "its tiers";
+    return outcome_of(fact_text(captured, "outcome")) != (enum outcome)head->outcome ? "its outcome" : NULL;
+}
+
 /* What is signed twice must say the same twice. */
 static void compare_with_journal(struct reporting *reporting, const char *object,
                                  const struct report_snapshot *snapshot, const struct fact *captured) {
-    const struct head *head = &snapshot->head;
-    const char *differs = fact_when(captured, "started") != head->started               ? "when it began"
-                          : fact_when(captured, "deadline") != head->deadline           ? "when it must be gone"
-                          : fact_count(captured, "tiers") != head->tiers                ? "its tiers"
-                          : outcome_of(fact_text(captured, "outcome")) != head->outcome ? "its outcome"
-                                                                                        : NULL;
-    if (differs)
-        report_find(reporting, FINDING_TAMPERED, NULL, object, "the journal and the snapshot's head differ in %s",
-                    differs);
+    const struct facts *facts = &reporting->past.kinds[FACT_CAPTURED];
+    for (; captured < facts->items + facts->count && strcmp(captured->object, object) == 0; captured++) {
+        const char *differs = difference(&snapshot->head, captured);
+        if (differs)
+            report_find(reporting, FINDING_TAMPERED, NULL, object, "the journal and the snapshot's head differ in %s",
+                        differs);
+    }
 }
 
 static int describe(struct reporting *reporting, const char *object, struct report_snapshot *snapshot,
