@@ -21,13 +21,22 @@ int64_t report_refused_until(const struct reporting *reporting, const char *obje
     return fact_when(refused, "until") > reporting->request->now ? fact_when(refused, "until") : 0;
 }
 
-/* A snapshot's own deadline; for what it left behind, the time that a purge and the mirrors have for it. */
-static int64_t due_of(const struct reporting *reporting, const struct fact *decided) {
+static int64_t deadline_of(const struct reporting *reporting, const struct fact *decided) {
     const struct report_snapshot *snapshot = report_snapshot_of(reporting, decided->object);
     int64_t deadline = fact_when(decided, "deadline");
-    if (deadline == 0 && snapshot)
-        deadline = snapshot->gone_by;
+    return deadline == 0 && snapshot ? snapshot->gone_by : deadline;
+}
+
+/* A snapshot's own deadline; for what it left behind, the time that a purge and the mirrors have for it. */
+static int64_t due_of(const struct reporting *reporting, const struct fact *decided) {
+    int64_t deadline = deadline_of(reporting, decided);
     return deadline != 0 ? deadline : decided->time + report_allowance(reporting);
+}
+
+/* Without a cap nothing has to be gone by a date: it is only there, though it was decided to go. */
+static bool is_late(const struct reporting *reporting, const struct fact *decided) {
+    bool capped = deadline_of(reporting, decided) != 0 || reporting->request->policy->max_age > 0;
+    return capped && reporting->request->now > due_of(reporting, decided);
 }
 
 static enum destruction_state state_of(const struct reporting *reporting, const struct listed_place *place,
@@ -64,19 +73,19 @@ static void tell_refused(struct reporting *reporting, const struct report_destru
                 late ? "; it had to be gone by " : "", late ? clock_format(due, destruction->due) : "");
 }
 
-/* The repository's own purge removes in the run that decides. A mirror has until the run after the next. */
+/* The repository's own purge removes in the run that decides. A mirror has until the run after the next; unless it was
+ * removed from there already, and came back. */
 static bool outstays(const struct reporting *reporting, const struct report_destruction *destruction,
                      const struct placed *placed) {
     int64_t now = reporting->request->now;
     if (destruction->place == 0)
         return placed->modified > destruction->decided || now > destruction->decided + HOUR;
-    return now > destruction->decided + report_allowance(reporting);
+    return destruction->removed != 0 || now > destruction->decided + report_allowance(reporting);
 }
 
 static void tell_destruction(struct reporting *reporting, const struct report_destruction *destruction,
-                             const struct placed *placed) {
+                             const struct placed *placed, bool late) {
     const char *place = reporting->request->places[destruction->place].name;
-    bool late = reporting->request->now > destruction->due;
     char date[CLOCK_TEXT];
     switch (destruction->state) {
     case DESTRUCTION_HIDDEN:
@@ -86,11 +95,11 @@ static void tell_destruction(struct reporting *reporting, const struct report_de
         tell_refused(reporting, destruction, place, late);
         break;
     case DESTRUCTION_LATE:
-        report_find(reporting, FINDING_LATE, place, destruction->object, "it had to be gone by %s, and is there",
-                    clock_format(date, destruction->due));
-        break;
     case DESTRUCTION_PENDING:
-        if (outstays(reporting, destruction, placed))
+        if (late)
+            report_find(reporting, FINDING_LATE, place, destruction->object, "it had to be gone by %s, and is there",
+                        clock_format(date, destruction->due));
+        else if (outstays(reporting, destruction, placed))
             report_find(reporting, FINDING_EXCESS, place, destruction->object,
                         "it was decided to go at %s, and is there", clock_format(date, destruction->decided));
         break;
@@ -147,7 +156,7 @@ static void add_destruction(struct reporting *reporting, const struct fact *deci
     destruction.object = mem_string(decided->object);
     destruction.reason = mem_string(reason ? reason : "removed by a command");
     destruction.ids = removed ? mem_string(fact_text(removed, "ids")) : NULL;
-    tell_destruction(reporting, &destruction, placed);
+    tell_destruction(reporting, &destruction, placed, is_late(reporting, decided));
     report->destructions = report_add(report->destructions, &report->destruction_count, sizeof *report->destructions);
     report->destructions[report->destruction_count - 1] = destruction;
 }
