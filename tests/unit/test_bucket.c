@@ -142,7 +142,16 @@ static void days_of_hidden_versions_add_to_the_horizon(void **state) {
     assert_no_problem(verdict);
     assert_says(verdict,
                 "note: hidden versions are ended after 30 d: with a key that may not delete, the erasure horizon "
-                "of set 'app' here is 58 d");
+                "of set 'app' here is 58 d\n");
+    verdict->set.erasure_promise = 57 * DAY;
+    assert_says(verdict, "warning: hidden versions are ended after 30 d: with a key that may not delete, the erasure "
+                         "horizon of set 'app' here is 58 d, and erasure_promise = 57 d\n");
+    verdict->set.erasure_promise = 58 * DAY;
+    assert_says(verdict, "note: hidden versions are ended after 30 d");
+    verdict->rules[0].expire_hidden = 0;
+    assert_says(verdict, "warning: no lifecycle rule ends hidden versions: a key that may not delete would leave them "
+                         "for ever, and erasure_promise = 58 d\n");
+    verdict->rules[0].expire_hidden = 30;
     struct s3_service item = { .name = (char[]){ "b2" }, .endpoint = (char[]){ "https://s3.example.org" } };
     const struct s3_services services = { &item, 1 };
     assert_int_equal(bucket_hidden_days(&verdict->bucket, "s3:b2/acme/muniment", &services), 30);

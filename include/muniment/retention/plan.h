@@ -114,7 +114,8 @@ int64_t plan_slack(const struct policy *policy);
  * When each snapshot is expected to go if the policy stays and complete snapshots follow, one an interval (at the
  * newest one's wall-clock time where that is whole days; one a day where it is less): the time of the run that ends it,
  * `now` when the verdict ends it already. 0: not foreseen (held, or EXPIRY_YEARS away). A guard is taken as passed with
- * the first run. Takes what plan_make() took and gave. 400 snapshots take some milliseconds.
+ * the first run. Takes what plan_make() took and gave. 400 snapshots take a
+ * millisecond, or some tens where the policy keeps them for years.
  */
 enum { EXPIRY_YEARS = 12 };
 void plan_expiry(const struct policy *policy, const struct calendar *calendar, const struct plan_snapshot *snapshots,
