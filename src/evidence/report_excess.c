@@ -95,9 +95,27 @@ static void check_object(struct reporting *reporting, size_t p, const struct pla
         report_find(reporting, FINDING_MISSING, place, placed->name, "it is hidden, and nobody decided that it goes");
 }
 
+/* Of a set that was erased only the journal stays; what a lock holds is unreadable from then on. */
+static void tell_remains(struct reporting *reporting, size_t p) {
+    const struct listed_place *place = &reporting->places[p];
+    size_t remains = 0;
+    bool locked = true;
+    for (size_t i = 0; i < place->count; i++)
+        if (!is_below(place->objects[i].name, "journal/")) {
+            remains++;
+            locked = locked && report_refused_until(reporting, place->objects[i].name, place) != 0;
+        }
+    if (remains > 0)
+        report_find(reporting, locked ? FINDING_EXCEPTION : FINDING_EXCESS, place->asked->name, NULL,
+                    "%zu objects are left of the set that was erased%s", remains, locked ? ": locks hold them" : "");
+}
+
 void report_excess(struct reporting *reporting) {
     int64_t session = oldest_session(reporting);
     for (size_t p = 0; p < reporting->request->place_count; p++)
-        for (size_t i = 0; i < reporting->places[p].count; i++)
-            check_object(reporting, p, &reporting->places[p].objects[i], session);
+        if (reporting->erased != 0)
+            tell_remains(reporting, p);
+        else
+            for (size_t i = 0; i < reporting->places[p].count; i++)
+                check_object(reporting, p, &reporting->places[p].objects[i], session);
 }

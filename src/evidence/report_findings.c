@@ -172,6 +172,8 @@ static void look_for_record(struct reporting *reporting) {
 
 /* Packs that snapshots need were looked for with the copies. */
 void report_absences(struct reporting *reporting) {
+    if (reporting->erased != 0)
+        return;
     look_for_snapshots(reporting);
     look_for_stored(reporting);
     look_for_record(reporting);
@@ -206,6 +208,8 @@ void report_staleness(struct reporting *reporting) {
     const struct report *report = reporting->report;
     int64_t now = reporting->request->now, interval = report_interval(reporting), since = first_capture(report);
     int64_t newest = 0, drilled = 0;
+    if (reporting->erased != 0)
+        return;
     for (size_t i = 0; i < report->snapshot_count; i++)
         if (report->snapshots[i].outcome == OUTCOME_COMPLETE && report->snapshots[i].exists &&
             report->snapshots[i].started > newest)

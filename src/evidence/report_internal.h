@@ -27,6 +27,7 @@ enum fact_kind {
     FACT_HELD,
     FACT_READ,
     FACT_DRILLED,
+    FACT_ERASING,
     FACT_KINDS,
 };
 
@@ -97,6 +98,7 @@ struct reporting {
     struct past past;
     struct listed_place *places; /* one a place of the request */
     struct index *index;         /* of the repository; NULL: it cannot be read */
+    int64_t erased;              /* when the whole set began to be erased; 0: it was not */
     struct holds holds;
     bool holds_known;
 };

@@ -79,6 +79,7 @@ static const struct event_kind {
     { "policy", NULL, NULL, FACT_POLICY },
     { "read", NULL, NULL, FACT_READ },
     { "drilled", NULL, NULL, FACT_DRILLED },
+    { "erasing", NULL, NULL, FACT_ERASING },
 };
 
 static void add_fact(struct past *past, const struct event_kind *event, const char *segment,
@@ -226,6 +227,8 @@ int past_load(struct reporting *reporting, struct err *err) {
     for (int kind = 0; kind < FACT_KINDS; kind++)
         if (past->kinds[kind].count > 1)
             qsort(past->kinds[kind].items, past->kinds[kind].count, sizeof *past->kinds[kind].items, by_object);
+    if (past->kinds[FACT_ERASING].count > 0)
+        reporting->erased = past->kinds[FACT_ERASING].items[0].time;
     return result;
 }
 

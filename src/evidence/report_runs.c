@@ -189,7 +189,8 @@ void report_runs(struct reporting *reporting) {
     struct captures captures = list_captures(reporting);
     int64_t first = first_expected(reporting, &captures), usual = usual_start(reporting, &captures);
     int64_t begins = first == 0 ? INT64_MAX : day_begins(reporting->calendar, first);
-    while (begins < report->until && report->run_count < RUNS_MAX) {
+    int64_t until = reporting->erased != 0 && reporting->erased < report->until ? reporting->erased : report->until;
+    while (begins < until && report->run_count < RUNS_MAX) {
         int64_t ends = next_run(reporting, begins);
         struct report_run run = judge_run(reporting, &captures, begins, ends, usual);
         if (ends > report->from) {

@@ -21,8 +21,12 @@ static int64_t copy_interval(const struct mirror_settings *mirror) {
 
 /* What its bucket says of itself. Asked first, because only this gives up soon on a service that is away. */
 static int describe(struct opened_set *set, struct set_places *places, size_t at, const char *path, struct err *err) {
+    struct s3_place place = { 0 };
     if (!s3_is_address(path))
         return 0;
+    if (s3_place_parse(path, set->services, &place, NULL) == 0)
+        places->items[at].region = places->regions[at] = mem_string(place.service.region);
+    s3_place_release(&place);
     if (bucket_describe(path, set->services, set->repo.log, &places->buckets[at], err) < 0)
         return -1;
     places->items[at].bucket = &places->buckets[at];
@@ -50,6 +54,7 @@ int set_places_open(struct opened_set *set, struct set_places *places, struct er
         .count = count,
         .addresses = mem_array(count, sizeof *places->addresses),
         .reasons = mem_array(count, sizeof *places->reasons),
+        .regions = mem_array(count, sizeof *places->regions),
         .buckets = mem_array(count, sizeof *places->buckets),
     };
 
@@ -82,10 +87,12 @@ void set_places_close(struct set_places *places) {
         s3_bucket_release(&places->buckets[i]);
         free(places->addresses[i]);
         free(places->reasons[i]);
+        free(places->regions[i]);
     }
     free(places->items);
     free(places->addresses);
     free(places->reasons);
+    free(places->regions);
     free(places->buckets);
     *places = (struct set_places){ 0 };
 }

@@ -79,4 +79,10 @@ is 'missing - -; stale offsite -; stale repository -' "$(findings)" 'and the mir
 expect_at '2026-03-20 09:00:00Z' 24 'past the deadlines of all' report app --format json
 is 4 "$(jq '[.findings[] | select(.kind == "late")] | length' "$SCRATCH/out")" 'two snapshots are late in both places'
 is 2 "$(jq '[.findings[] | select(.kind == "exception")] | length' "$SCRATCH/out")" 'the last good copy is an exception'
+
+expect_at '2026-03-21 09:00:00Z' 0 'the whole set is erased' erase set app --confirm app
+expect_at '2026-03-21 10:00:00Z' 22 'and reported on' report app --format json
+is 'missing - -' "$(findings)" 'with the nights that it missed'
+is confirmed "$(jq -r '[.destructions[].state] | unique | join(" ")' "$SCRATCH/out")" 'all of it is gone'
+is 0 "$(jq '[.snapshots[].copies[] | select(.state != "absent")] | length' "$SCRATCH/out")" 'in every place'
 finish

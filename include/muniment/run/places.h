@@ -13,7 +13,7 @@ struct set_places {
     size_t count;
 
     /* What they borrow, one each. */
-    char **addresses, **reasons;
+    char **addresses, **reasons, **regions;
     struct s3_bucket *buckets;
 };
 
