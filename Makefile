@@ -52,7 +52,7 @@ FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 UNIT_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/lib/*.c)))
 
-.PHONY: all test check asan tsan valgrind lint bench demo fuzz model install clean unit-programs fuzz-programs
+.PHONY: all test check asan tsan valgrind lint bench year demo fuzz model install clean unit-programs fuzz-programs
 .SECONDARY:
 
 all: $(PROGRAM)
@@ -113,6 +113,10 @@ model:
 
 bench: $(PROGRAM)
 	$(Q)tests/bench/run $(PROGRAM)
+
+# The five promises of tests/year, 400 nights each; `make test` lives through fewer.
+year: $(PROGRAM)
+	$(Q)YEAR_NIGHTS=$${YEAR_NIGHTS:-400} tests/cli/71-promises.sh
 
 demo: $(PROGRAM)
 	$(Q)tests/demo/run $(PROGRAM)
