@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_MAX = 4 * 1024 * 1024, MD5_SIZE = 16, ID_MAX = 1024 };
+enum { ANSWER_MAX = 4 * 1024 * 1024, ID_MAX = 1024 };
 
 /*
  * Beginning
@@ -173,18 +173,18 @@ int s3_list_parts(struct s3 *s3, const char *bucket, const char *key, const char
 
 /* md5(MD5s of the parts)-N: what the whole object's ETag is where the parts' are MD5s. False where they are not. */
 static bool joined_etag(const struct s3_part *parts, size_t count, char etag[S3_ETAG_MAX]) {
-    uint8_t md5s[MD5_SIZE], digest[EVP_MAX_MD_SIZE];
-    char text[2 * MD5_SIZE + 1];
+    uint8_t md5s[S3_MD5_SIZE], digest[EVP_MAX_MD_SIZE];
+    char text[2 * S3_MD5_SIZE + 1];
     EVP_MD_CTX *hash = mem_require(EVP_MD_CTX_new());
     bool good = EVP_DigestInit_ex(hash, EVP_md5(), NULL) == 1;
 
     for (size_t i = 0; i < count && good; i++)
-        good = strlen(parts[i].etag) == 2 * MD5_SIZE && hex_decode(md5s, MD5_SIZE, parts[i].etag) &&
-               EVP_DigestUpdate(hash, md5s, MD5_SIZE) == 1;
+        good = s3_etag_is_md5(parts[i].etag) && hex_decode(md5s, sizeof md5s, parts[i].etag) &&
+               EVP_DigestUpdate(hash, md5s, sizeof md5s) == 1;
     good = good && EVP_DigestFinal_ex(hash, digest, NULL) == 1;
     EVP_MD_CTX_free(hash);
     if (good)
-        snprintf(etag, S3_ETAG_MAX, "%s-%zu", hex_encode(text, digest, MD5_SIZE), count);
+        snprintf(etag, S3_ETAG_MAX, "%s-%zu", hex_encode(text, digest, S3_MD5_SIZE), count);
     return good;
 }
 

@@ -64,21 +64,13 @@ void s3_add_options(struct s3_request *request, const struct s3_put *options) {
     s3_headers_add(&request->headers, "x-amz-object-lock-retain-until-date", clock_format(until, options->lock_until));
 }
 
-static bool is_md5(const char *etag) {
-    return strlen(etag) == 32 && strspn(etag, "0123456789abcdef") == 32;
-}
-
-/* With a key of its own the server's ETag only looks like an MD5. */
 int s3_compare_etag(const struct s3_answer *answer, const char *etag, struct err *err) {
-    const char *encryption = s3_headers_find(&answer->headers, "x-amz-server-side-encryption");
-    char md5[2 * sizeof answer->md5 + 1];
+    char md5[2 * S3_MD5_SIZE + 1];
 
-    if (!is_md5(etag) || (encryption && strncmp(encryption, "aws:kms", 7) == 0) ||
-        s3_headers_find(&answer->headers, "x-amz-server-side-encryption-customer-algorithm"))
+    if (!s3_etag_is_md5(etag) || !s3_etag_is_of_content(&answer->headers) || s3_etag_matches(etag, answer->md5))
         return 0;
-    if (strcmp(etag, hex_encode(md5, answer->md5, sizeof answer->md5)) == 0)
-        return 0;
-    return err_set(err, ERR_CORRUPT, "the server has stored something else: its MD5 is %s, ours %s", etag, md5);
+    return err_set(err, ERR_CORRUPT, "the server has stored something else: its MD5 is %s, ours %s", etag,
+                   hex_encode(md5, answer->md5, S3_MD5_SIZE));
 }
 
 int s3_put(struct s3 *s3, const char *bucket, const char *key, const void *data, size_t length,

@@ -106,9 +106,8 @@ static int hash_body(struct sending *sending, struct err *err) {
     if (!request->md5)
         return 0;
 
-    /* MD5 guards nothing but the way: it is what servers compare, and what they call an ETag. */
-    if (EVP_Digest(request->body, request->length, sending->answer->md5, NULL, EVP_md5(), NULL) != 1)
-        return err_set(err, ERR_UNSUPPORTED, "libcrypto refuses to compute MD5, which object storage needs");
+    if (s3_md5(sending->answer->md5, request->body, request->length, err) < 0)
+        return -1;
     EVP_EncodeBlock((unsigned char *)sending->content_md5, sending->answer->md5, sizeof sending->answer->md5);
     return 0;
 }
@@ -384,14 +383,13 @@ static void end(struct sending *sending) {
 /* What HEAD found is ours: these bytes, written since the first try. An equal object from before would do for its
  * content, but not for its headers and its lock. All of it by the server's clock. */
 static bool is_ours(const struct sending *sending, const struct s3_headers *found) {
-    const char *length = s3_headers_find(found, "content-length"), *etag = s3_headers_find(found, "etag");
+    const char *length = s3_headers_find(found, "content-length"), *quoted = s3_headers_find(found, "etag");
     const char *date = s3_headers_find(found, "date"), *modified = s3_headers_find(found, "last-modified");
-    char md5[2 * sizeof sending->answer->md5 + 1];
+    char etag[S3_ETAG_MAX];
     int64_t now, then;
 
-    hex_encode(md5, sending->answer->md5, sizeof sending->answer->md5);
-    if (!length || strtoull(length, NULL, 10) != sending->request->length || !etag || strlen(etag) != sizeof md5 + 1 ||
-        strncmp(etag + 1, md5, sizeof md5 - 1) != 0)
+    if (!length || strtoull(length, NULL, 10) != sending->request->length || !quoted ||
+        s3_parse_etag(quoted, etag, NULL) < 0 || !s3_etag_matches(etag, sending->answer->md5))
         return false;
     return date && modified && s3_parse_time(date, &now, NULL) == 0 && s3_parse_time(modified, &then, NULL) == 0 &&
            (double)(now - then) <= clock_monotonic() - sending->retry.start + 2;

@@ -9,6 +9,7 @@
  *     refusal.c                         what a server's refusal means
  *     request.c                         s3_send(): sign, exchange, judge, try again
  *     client.c, objects.c               opening; put, get, head, delete
+ *     etag.c                            what an ETag says of content
  *     xml.c                             bounded XML (expat); listing.c, multipart.c, lock.c, bucket.c are made of it
  *     v2.c                              Signature V2, through libs3
  */
@@ -100,7 +101,7 @@ struct s3_request {
 struct s3_answer {
     long status;
     struct s3_headers headers; /* names in lower case */
-    uint8_t md5[16];           /* of the request's body, where `md5` was asked for */
+    uint8_t md5[S3_MD5_SIZE];  /* of the request's body, where `md5` was asked for */
 };
 void s3_answer_release(struct s3_answer *answer);
 

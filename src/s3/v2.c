@@ -1,13 +1,11 @@
 #include "v2_internal.h"
 #include <muniment/util/clock.h>
-#include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    MD5_SIZE = 16,
     HEADER_LIMIT = 127,      /* of libs3, with the name */
     METADATA_LIMIT = 2048,   /* of S3, and of libs3's buffers */
     METADATA_COUNT_MAX = 64, /* its arrays hold 157, and two of its own */
@@ -135,8 +133,8 @@ struct putting {
     S3PutProperties properties;
     S3NameValue metadata[METADATA_COUNT_MAX];
     size_t metadata_size;
-    char *filename;             /* of Content-Disposition */
-    char md5[2 * MD5_SIZE + 1]; /* as an ETag has it */
+    char *filename; /* of Content-Disposition */
+    uint8_t md5[S3_MD5_SIZE];
     char content_md5[32];
 };
 
@@ -210,8 +208,6 @@ static bool take_header(struct putting *putting, const char *name, const char *v
 
 static int prepare(struct putting *putting, const void *data, size_t length, const struct s3_put *options,
                    struct err *err) {
-    uint8_t digest[MD5_SIZE];
-
     putting->properties.expires = -1;
     putting->properties.metaData = putting->metadata;
     if (options && options->lock != S3_LOCK_NONE)
@@ -221,17 +217,16 @@ static int prepare(struct putting *putting, const void *data, size_t length, con
         if (!take_header(putting, putting->headers->items[i].name, putting->headers->items[i].value))
             return refuse_header(putting, putting->headers->items[i].name, err);
 
-    if (EVP_Digest(data, length, digest, NULL, EVP_md5(), NULL) != 1)
-        return err_set(err, ERR_SYSTEM, "libcrypto cannot compute MD5");
-    hex_encode(putting->md5, digest, sizeof digest);
-    EVP_EncodeBlock((unsigned char *)putting->content_md5, digest, sizeof digest);
+    if (s3_md5(putting->md5, data, length, err) < 0)
+        return -1;
+    EVP_EncodeBlock((unsigned char *)putting->content_md5, putting->md5, sizeof putting->md5);
     putting->properties.md5 = putting->content_md5;
     return 0;
 }
 
 /* Whether HEAD found just what was put. Of the headers it shows only some. */
 static bool is_there(const struct putting *putting, size_t length, const struct v2_call *found) {
-    if (found->announced != length || strcmp(found->etag, putting->md5) != 0)
+    if (found->announced != length || !s3_etag_matches(found->etag, putting->md5))
         return false;
     for (size_t i = 0; putting->headers && i < putting->headers->count; i++) {
         const struct s3_header *header = &putting->headers->items[i];
@@ -260,7 +255,7 @@ static int find(const struct putting *putting, const struct v2_call *put, struct
     }
     if (is_there(putting, put->length, found))
         return 0;
-    if (strlen(found->etag) != 2 * MD5_SIZE)
+    if (!s3_etag_is_md5(found->etag))
         return err_set(err, ERR_UNSUPPORTED,
                        "put %s: its ETag is no MD5, so signature = \"v2\" cannot tell whether it is whole", name);
     if (put->status != S3StatusOK)

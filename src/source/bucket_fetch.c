@@ -89,10 +89,11 @@ int bucket_fetch_piece(struct s3 *s3, const char *bucket, const struct bucket_li
         return changed(listed, data->length, err);
     if (offset > 0)
         return 0;
-    if (whole && bucket_etag_is_md5(listed->etag) && bucket_etag_is_of_content(&facts->info)) {
-        uint8_t md5[MD5_SIZE];
-        bucket_md5(data->data, data->length, md5);
-        if (!bucket_md5_matches(listed->etag, md5))
+    if (whole && s3_etag_is_md5(listed->etag) && s3_etag_is_of_content(&facts->info.headers)) {
+        uint8_t md5[S3_MD5_SIZE];
+        if (s3_md5(md5, data->data, data->length, err) < 0)
+            return -1;
+        if (!s3_etag_matches(listed->etag, md5))
             return not_as_its_etag(listed, err);
     }
     return tags ? fetch_tags(s3, bucket, listed->key, facts, err) : 0;
@@ -210,16 +211,16 @@ int bucket_fetch_ask(struct bucket_fetch *fetch, struct bucket_item *item, struc
 /* Content of several pieces is hashed as it is taken. */
 static int check_content(struct bucket_fetch *fetch, struct bucket_item *item, const struct buffer *data,
                          struct err *err) {
-    if (item->listed.size <= BUCKET_PIECE || !bucket_etag_is_md5(item->listed.etag) ||
-        !bucket_etag_is_of_content(&item->facts.info))
+    if (item->listed.size <= BUCKET_PIECE || !s3_etag_is_md5(item->listed.etag) ||
+        !s3_etag_is_of_content(&item->facts.info.headers))
         return 0;
-    uint8_t md5[MD5_SIZE];
+    uint8_t md5[S3_MD5_SIZE];
     const bool begins = item->taken == 0, ends = item->taken + data->length == item->listed.size;
     if ((begins && EVP_DigestInit_ex(fetch->md5, EVP_md5(), NULL) != 1) ||
         EVP_DigestUpdate(fetch->md5, data->data, data->length) != 1 ||
         (ends && EVP_DigestFinal_ex(fetch->md5, md5, NULL) != 1))
         return err_set(err, ERR_SYSTEM, "object '%s': libcrypto cannot compute its MD5", item->listed.key);
-    return ends && !bucket_md5_matches(item->listed.etag, md5) ? not_as_its_etag(&item->listed, err) : 0;
+    return ends && !s3_etag_matches(item->listed.etag, md5) ? not_as_its_etag(&item->listed, err) : 0;
 }
 
 int bucket_fetch_take(struct bucket_fetch *fetch, struct bucket_item *item, struct buffer *data, struct err *err) {

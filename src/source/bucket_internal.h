@@ -88,14 +88,6 @@ bool bucket_entry_has_extras(const struct entry *entry); /* of which `all` makes
 bool bucket_entry_like(const struct entry *left, const struct entry *right, bool tags);
 bool bucket_entry_has_tags(const struct entry *entry);
 
-enum { MD5_SIZE = 16 };
-bool bucket_etag_is_md5(const char *etag); /* by its form */
-bool bucket_md5_matches(const char *etag, const uint8_t md5[MD5_SIZE]);
-void bucket_md5(const void *data, size_t length, uint8_t md5[MD5_SIZE]);
-
-/* False where the service says that its ETag is not of the content as we see it (encrypted with a customer's key). */
-bool bucket_etag_is_of_content(const struct s3_info *info);
-
 /* --- contents ----------------------------------------------------------------------------------------------------- */
 
 enum { BUCKET_PIECE = 8 * 1048576 }; /* bytes asked for at once */

@@ -75,7 +75,7 @@ static enum bucket_found compare_content(const struct entry *entry, uint64_t siz
     captured_etag(entry, captured);
     if (captured[0] != '\0' && strcmp(captured, etag) == 0)
         return BUCKET_FOUND_SAME;
-    return bucket_etag_is_md5(captured) && bucket_etag_is_md5(etag) ? BUCKET_FOUND_OTHER : BUCKET_FOUND_UNSURE;
+    return s3_etag_is_md5(captured) && s3_etag_is_md5(etag) ? BUCKET_FOUND_OTHER : BUCKET_FOUND_UNSURE;
 }
 
 struct look_job {
@@ -251,7 +251,7 @@ int bucket_compare_begin(struct bucket_place *place, const struct entry *entry, 
 }
 
 static void end_part(struct bucket_compare *compare) {
-    uint8_t md5[MD5_SIZE];
+    uint8_t md5[S3_MD5_SIZE];
     compare->failed |=
         EVP_DigestFinal_ex(compare->part, md5, NULL) != 1 || EVP_DigestUpdate(compare->parts, md5, sizeof md5) != 1;
     compare->part_length = 0;
@@ -275,15 +275,15 @@ void bucket_compare_data(struct bucket_compare *compare, const void *data, size_
 }
 
 bool bucket_compare_end(struct bucket_compare *compare) {
-    uint8_t md5[MD5_SIZE];
+    uint8_t md5[S3_MD5_SIZE];
     if (!compare)
         return false;
     if (compare->part_length > 0)
         end_part(compare);
     compare->failed |= EVP_DigestFinal_ex(compare->whole, md5, NULL) != 1;
-    bool same = bucket_md5_matches(compare->etag, md5);
+    bool same = s3_etag_matches(compare->etag, md5);
     compare->failed |= EVP_DigestFinal_ex(compare->parts, md5, NULL) != 1;
-    char hex[2 * MD5_SIZE + 1];
+    char hex[2 * S3_MD5_SIZE + 1];
     char *in_parts = mem_format("%s-%u", hex_encode(hex, md5, sizeof md5), compare->part_count);
     same = !compare->failed && (same || strcmp(compare->etag, in_parts) == 0);
     free(in_parts);

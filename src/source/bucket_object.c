@@ -1,7 +1,5 @@
 #include "bucket_internal.h"
-#include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -175,27 +173,4 @@ bool bucket_entry_like(const struct entry *left, const struct entry *right, bool
             memcmp(one->value, other->value, one->length) != 0)
             return false;
     }
-}
-
-/* --- ETags -------------------------------------------------------------------------------------------------------- */
-
-bool bucket_etag_is_md5(const char *etag) {
-    uint8_t md5[MD5_SIZE];
-    return hex_decode(md5, sizeof md5, etag) && etag[2 * sizeof md5] == '\0';
-}
-
-bool bucket_md5_matches(const char *etag, const uint8_t md5[MD5_SIZE]) {
-    char text[2 * MD5_SIZE + 1];
-    return strcmp(hex_encode(text, md5, MD5_SIZE), etag) == 0;
-}
-
-void bucket_md5(const void *data, size_t length, uint8_t md5[MD5_SIZE]) {
-    if (EVP_Digest(data ? data : "", length, md5, NULL, EVP_md5(), NULL) != 1)
-        memset(md5, 0, MD5_SIZE); /* fits no content */
-}
-
-bool bucket_etag_is_of_content(const struct s3_info *info) {
-    const char *encryption = s3_headers_find(&info->headers, "x-amz-server-side-encryption");
-    return !s3_headers_find(&info->headers, "x-amz-server-side-encryption-customer-algorithm") &&
-           (!encryption || !begins(encryption, "aws:kms"));
 }

@@ -1,8 +1,6 @@
 #include "s3_internal.h"
 #include <errno.h>
-#include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +14,6 @@
 enum {
     PART_SIZE = 16 * 1048576, /* larger only where S3_PARTS_MAX of it do not do */
     THREADS_MAX = 8,          /* each holds one part in memory */
-    MD5_SIZE = 16,
 };
 
 struct sending {
@@ -83,15 +80,12 @@ static int find_upload(void *context, const struct s3_upload *listed, struct err
 /* Where the ETag is the MD5 of the part, which it is wherever the service does not encrypt with keys of its own. */
 static int part_is_same(const struct sending *sending, const struct s3_part *part, uint8_t *scratch, bool *same,
                         struct err *err) {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    char hex[2 * MD5_SIZE + 1];
-    size_t length, digest_length = 0;
+    uint8_t md5[S3_MD5_SIZE];
+    size_t length;
 
-    if (read_part(sending, part->number - 1, scratch, &length, err) < 0)
+    if (read_part(sending, part->number - 1, scratch, &length, err) < 0 || s3_md5(md5, scratch, length, err) < 0)
         return -1;
-    if (EVP_Q_digest(NULL, "MD5", NULL, scratch, length, digest, &digest_length) != 1 || digest_length != MD5_SIZE)
-        return err_set(err, ERR_SYSTEM, "compute an MD5");
-    *same = part->size == length && strcmp(part->etag, hex_encode(hex, digest, MD5_SIZE)) == 0;
+    *same = part->size == length && s3_etag_matches(part->etag, md5);
     return 0;
 }
 

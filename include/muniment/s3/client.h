@@ -112,6 +112,20 @@ int s3_head(struct s3 *s3, const char *bucket, const char *key, const char *vers
  * one is a success. */
 int s3_delete(struct s3 *s3, const char *bucket, const char *key, const char *version, struct err *err) MUST_CHECK;
 
+/* --- ETags -------------------------------------------------------------------------------------------------------- */
+
+/* Of an object that went by one PUT the ETag is its MD5. It guards nothing but the way. */
+enum { S3_MD5_SIZE = 16 };
+int s3_md5(uint8_t md5[S3_MD5_SIZE], const void *data, size_t length, struct err *err) MUST_CHECK;
+
+/* Without quotes. */
+bool s3_etag_is_md5(const char *etag); /* by its form */
+bool s3_etag_matches(const char *etag, const uint8_t md5[S3_MD5_SIZE]);
+
+/* False where the service says (in the headers of an answer) that it encrypts with a key of its own or the customer's:
+ * then an ETag only looks like an MD5. */
+bool s3_etag_is_of_content(const struct s3_headers *headers);
+
 /* --- listings ----------------------------------------------------------------------------------------------------- */
 
 /*
