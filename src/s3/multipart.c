@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_MAX = 4 * 1024 * 1024, ID_MAX = 1024 };
+enum { MEBIBYTE = 1024 * 1024, ANSWER_MAX = 4 * MEBIBYTE, ID_MAX = 1024 };
 
 /*
  * Beginning
@@ -48,6 +48,11 @@ int s3_multipart_begin(struct s3 *s3, const char *bucket, const char *key, const
 /*
  * Parts
  */
+
+uint64_t s3_part_size(uint64_t size) {
+    const uint64_t usual = 16 * MEBIBYTE, least = (size + S3_PARTS_MAX - 1) / S3_PARTS_MAX;
+    return least <= usual ? usual : (least + MEBIBYTE - 1) / MEBIBYTE * MEBIBYTE;
+}
 
 int s3_multipart_put(struct s3 *s3, const char *bucket, const char *key, const char *upload, unsigned number,
                      const void *data, size_t length, struct s3_part *part, struct err *err) {

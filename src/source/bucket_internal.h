@@ -198,9 +198,6 @@ int bucket_target_of(const struct bucket_place *place, const struct entry *entry
                      struct err *err) MUST_CHECK;
 void bucket_cursor_free(struct bucket_cursor *cursor); /* NULL is fine */
 
-/* Parts of 16 MiB, or larger ones where there would be too many. */
-uint64_t bucket_part_size(uint64_t size);
-
 /* Calls what makes an object with the headers of its entry, and once more with fewer where the service refuses some. */
 typedef int bucket_make(void *context, const struct s3_put *options, struct err *err);
 int bucket_make_with_headers(struct bucket_place *place, const struct entry *entry, bucket_make *make, void *context,

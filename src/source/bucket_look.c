@@ -242,7 +242,7 @@ int bucket_compare_begin(struct bucket_place *place, const struct entry *entry, 
     struct bucket_compare *compare = mem_zalloc(sizeof *compare);
     memcpy(compare->etag, info.etag, sizeof compare->etag);
     s3_info_release(&info);
-    compare->part_size = bucket_part_size(entry->size);
+    compare->part_size = s3_part_size(entry->size);
     begin_md5(compare, &compare->whole);
     begin_md5(compare, &compare->part);
     begin_md5(compare, &compare->parts);

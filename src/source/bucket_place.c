@@ -138,7 +138,7 @@ static int wrong_length(const struct bucket_place *place, struct err *err) {
 
 int bucket_place_data(struct bucket_place *place, const void *data, size_t length, struct err *err) {
     const uint8_t *at = data;
-    const uint64_t part_size = place->upload ? bucket_part_size(place->entry.size) : place->entry.size;
+    const uint64_t part_size = place->upload ? s3_part_size(place->entry.size) : place->entry.size;
     if (length > place->entry.size - place->taken)
         return wrong_length(place, err);
     while (length > 0) {

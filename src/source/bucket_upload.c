@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PART_SIZE = 16 * 1048576 };
-
 struct bucket_upload {
     struct bucket_place *place;
     struct bucket_target target;
@@ -23,13 +21,6 @@ struct part_job {
     unsigned number;
     struct buffer data;
 };
-
-uint64_t bucket_part_size(uint64_t size) {
-    const uint64_t most = S3_PARTS_MAX, mebibyte = 1048576;
-    if (size <= PART_SIZE * most)
-        return PART_SIZE;
-    return ((size + most - 1) / most + mebibyte - 1) / mebibyte * mebibyte;
-}
 
 /* What is left of an upload is billed, and seen by nobody. */
 static void upload_free(struct bucket_upload *upload) {

@@ -7,14 +7,11 @@
 #include <unistd.h>
 
 /*
- * A large object, from a file, in parts. The size of the parts follows from the object's size alone, so that whoever
- * sends the same object again finds the parts of an upload that was cut off where it would have put them.
+ * A large object, from a file, in parts. Whoever sends the same object again finds the parts of an upload that was
+ * cut off where it would have put them (see s3_part_size()).
  */
 
-enum {
-    PART_SIZE = 16 * 1048576, /* larger only where S3_PARTS_MAX of it do not do */
-    THREADS_MAX = 8,          /* each holds one part in memory */
-};
+enum { THREADS_MAX = 8 }; /* each holds one part in memory */
 
 struct sending {
     const struct s3_parts_job *job;
@@ -29,14 +26,6 @@ struct sending {
     bool failed;
     struct err err; /* of the part that failed first */
 };
-
-static size_t part_size(uint64_t length) {
-    size_t size = PART_SIZE;
-
-    while (length > (uint64_t)size * S3_PARTS_MAX)
-        size *= 2;
-    return size;
-}
 
 static int read_part(const struct sending *sending, size_t index, uint8_t *to, size_t *length, struct err *err) {
     const uint64_t offset = (uint64_t)index * sending->part_size, left = sending->job->length - offset;
@@ -218,7 +207,7 @@ static void give_up(const struct sending *sending, const struct err *why) {
 
 static int send_once(const struct s3_parts_job *job, const char *key, bool may_resume, bool *resumed, struct err *err) {
     struct s3_store *store = job->store;
-    struct sending sending = { .job = job, .key = key, .part_size = part_size(job->length) };
+    struct sending sending = { .job = job, .key = key, .part_size = s3_part_size(job->length) };
     int status = -1;
 
     sending.count = (size_t)((job->length + sending.part_size - 1) / sending.part_size);

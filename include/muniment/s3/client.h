@@ -164,6 +164,10 @@ struct s3_part {
     char etag[S3_ETAG_MAX];
 };
 
+/* How large the parts of an upload of `size` bytes are (only the last is smaller): 16 MiB, or larger where there would be
+ * too many. It follows from the size alone, so that whoever sends the same content again makes the same parts. */
+uint64_t s3_part_size(uint64_t size);
+
 /* `*upload`, its id, is the caller's to free. RGW 16 forgets the lock of `options` when the upload is completed:
  * whoever asks for one looks with s3_get_lock(), and sets it with s3_set_lock(). */
 int s3_multipart_begin(struct s3 *s3, const char *bucket, const char *key, const struct s3_put *options, char **upload,
