@@ -1,5 +1,6 @@
 #include "transport_internal.h"
 #include <muniment/util/memory.h>
+#include <muniment/util/text.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,28 +121,22 @@ int s3_refuse_v2(const struct s3 *s3, const char *what, struct err *err) {
 /* --- names in messages -------------------------------------------------------------------------------------------- */
 
 char *s3_printable(char *text, size_t size, const char *from) {
-    size_t at = 0;
+    char *plain = text_escape(from, "", "");
+    size_t length = strlen(plain);
+    const bool whole = length < size;
 
-    for (; *from != '\0'; from++) {
-        const unsigned char byte = (unsigned char)*from;
-        /* U+0080 to U+009F are control characters as well. */
-        const bool plain = byte >= 0x20 && byte != 0x7f && !(byte == 0xc2 && ((unsigned char)from[1] & 0xe0) == 0x80);
-        if (at + (plain ? 1 : 4) + 4 > size) {
-            at += (size_t)snprintf(text + at, size - at, "...");
-            break;
-        }
-        if (plain)
-            text[at++] = (char)byte;
-        else
-            at += (size_t)snprintf(text + at, size - at, "\\x%02x", byte);
-    }
-    text[at] = '\0';
+    /* Not in the middle of a character. */
+    if (!whole)
+        for (length = size - sizeof "..."; length > 0 && ((unsigned char)plain[length] & 0xc0) == 0x80;)
+            length--;
+    snprintf(text, size, "%.*s%s", (int)length, plain, whole ? "" : "...");
+    free(plain);
     return text;
 }
 
 char *s3_name(char text[S3_NAME_TEXT], const struct s3 *s3, const char *bucket, const char *key) {
     const char *service = s3->service.name ? s3->service.name : s3->service.endpoint;
-    char shown[360];
+    char shown[S3_KEY_TEXT];
 
     if (key)
         snprintf(text, S3_NAME_TEXT, "'%s' in 's3:%.120s/%.120s'", s3_printable(shown, sizeof shown, key), service,

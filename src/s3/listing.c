@@ -114,8 +114,8 @@ static int follow(struct listing *listing, enum s3_page_kind kind, const struct 
 static int refuse(const struct listing *listing, const struct s3_page_item *item, const char *why, struct err *err) {
     char last[S3_KEY_TEXT], key[S3_KEY_TEXT];
 
-    err_set(err, ERR_CORRUPT, "%s: '%s' after '%s'", why, s3_key_text(key, item->key),
-            s3_key_text(last, listing->key ? listing->key : ""));
+    err_set(err, ERR_CORRUPT, "%s: '%s' after '%s'", why, s3_printable(key, sizeof key, item->key),
+            s3_printable(last, sizeof last, listing->key ? listing->key : ""));
     return wrap(listing, err);
 }
 

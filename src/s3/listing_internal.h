@@ -33,8 +33,4 @@ void s3_page_release(struct s3_page *page);
 /* Sorts a page of versions by key, as it should have come, where a server gives versions and hide markers apart. */
 void s3_page_sort_versions(struct s3_page *page);
 
-/* A key for messages: at most 256 bytes of it, with nothing that a terminal would obey. Returns text. */
-enum { S3_KEY_TEXT = 800 };
-char *s3_key_text(char text[S3_KEY_TEXT], const char *key);
-
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ID_MAX = 1024, KEY_SHOWN = 256 };
+enum { ID_MAX = 1024 };
 
 /* What the elements of each kind are called. */
 static const struct form {
@@ -24,21 +24,6 @@ struct reading {
     bool encoded;             /* keys are percent-encoded: the server says so */
     bool said_truncated;
 };
-
-char *s3_key_text(char text[S3_KEY_TEXT], const char *key) {
-    size_t at = 0;
-    size_t i = 0;
-
-    for (; key[i] != '\0' && i < KEY_SHOWN; i++) {
-        const unsigned char byte = (unsigned char)key[i];
-        if (byte < 0x20 || byte >= 0x7f)
-            at += (size_t)snprintf(text + at, S3_KEY_TEXT - at, "%%%02X", byte);
-        else
-            text[at++] = key[i];
-    }
-    snprintf(text + at, S3_KEY_TEXT - at, "%s", key[i] != '\0' ? "..." : "");
-    return text;
-}
 
 /*
  * One element
@@ -98,7 +83,7 @@ static int take_item(struct reading *reading, bool marker, struct err *err) {
         return err_set(err, ERR_CORRUPT, "an entry has no key");
     if (!item->timed || (reading->form->id && !item->id) || (content && (!item->sized || !item->etag)))
         return err_set(err, ERR_CORRUPT, "the entry of '%s' does not say all that it must",
-                       s3_key_text(name, item->key));
+                       s3_printable(name, sizeof name, item->key));
     item->marker = marker;
     item->position = page->count;
     page->items = mem_grow(page->items, &page->capacity, page->count + 1, sizeof *page->items);
@@ -170,10 +155,11 @@ static int check_encoding(const char *text, struct err *err) {
 
     for (const char *at = strchr(text, '%'); at; at = strchr(at + 3, '%')) {
         if (hex_value(at[1]) < 0 || hex_value(at[2]) < 0)
-            return err_set(err, ERR_CORRUPT, "the key '%s' is not percent-encoded", s3_key_text(shown, text));
+            return err_set(err, ERR_CORRUPT, "the key '%s' is not percent-encoded",
+                           s3_printable(shown, sizeof shown, text));
         if (at[1] == '0' && at[2] == '0')
             return err_set(err, ERR_UNSUPPORTED, "the key '%s' (percent-encoded) holds a NUL byte",
-                           s3_key_text(shown, text));
+                           s3_printable(shown, sizeof shown, text));
     }
     return 0;
 }
@@ -201,7 +187,7 @@ static int check_key(const struct s3_page_item *item, struct err *err) {
 
     if (length >= 1 && length <= S3_KEY_MAX)
         return 0;
-    return err_set(err, ERR_CORRUPT, "the key '%s' has %zu bytes", s3_key_text(name, item->key), length);
+    return err_set(err, ERR_CORRUPT, "the key '%s' has %zu bytes", s3_printable(name, sizeof name, item->key), length);
 }
 
 static int finish(struct reading *reading, struct err *err) {

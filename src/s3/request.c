@@ -307,13 +307,12 @@ static enum step refuse(struct sending *sending, const struct s3_exchange *excha
 }
 
 static enum step judge(struct sending *sending, struct s3_exchange *exchange, struct err *err) {
-    char code[64], message[512];
     struct buffer *to = sending->to;
 
     if (exchange->status < 200 || exchange->status > 299)
         return refuse(sending, exchange, exchange->trouble.data, exchange->trouble.length, err);
     if ((sending->request->xml || !sending->request->to) &&
-        s3_xml_error(to->data + sending->start, to->length - sending->start, code, message)) {
+        s3_xml_is_error(to->data + sending->start, to->length - sending->start)) {
         const enum step step = refuse(sending, exchange, to->data + sending->start, to->length - sending->start, err);
         to->length = sending->start;
         return step;

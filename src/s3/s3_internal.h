@@ -143,6 +143,10 @@ const struct s3_credentials *s3_credentials(const struct s3 *s3);
 const struct s3_endpoint *s3_endpoint(const struct s3 *s3);
 struct log *s3_log(const struct s3 *s3); /* may be NULL */
 
+/* What others wrote, for messages: cut to `size`, and with no byte that a terminal would obey. Returns text. */
+enum { S3_KEY_TEXT = 360 }; /* that suits keys */
+char *s3_printable(char *text, size_t size, const char *from);
+
 /* "'KEY' in 's3:SERVICE/BUCKET'", for messages: shortened, and with no byte that a terminal would obey. Returns text.
  */
 enum { S3_NAME_TEXT = 640 };
@@ -180,8 +184,7 @@ size_t s3_xml_character(const char *text, size_t left);
 
 void s3_xml_escape(struct buffer *out, const char *text);
 
-/* The Code and Message of an <Error> document; false when it is none. */
-bool s3_xml_error(const void *data, size_t length, char code[64], char message[512]);
+bool s3_xml_is_error(const void *data, size_t length); /* an <Error> document, or the beginning of one */
 
 /* What the text of elements says; ERR_CORRUPT. Times are "2026-11-21T10:20:30.000Z" or HTTP dates, numbers decimal
  * digits alone. An ETag loses its quotes; it is plain ASCII, and shorter than S3_ETAG_MAX. */

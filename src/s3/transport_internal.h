@@ -79,7 +79,4 @@ int64_t s3_retry_time(const struct s3 *s3);
 int64_t s3_clock_offset(const struct s3 *s3);
 void s3_set_clock_offset(struct s3 *s3, int64_t seconds); /* warns the first time */
 
-/* Copies `from` with all that is not printable made harmless. Returns text. */
-char *s3_printable(char *text, size_t size, const char *from);
-
 #endif

@@ -59,7 +59,7 @@ static S3Status on_page(int count, const S3ListBucketContent *objects, void *con
 
 static int check(struct s3 *s3, const char *bucket, const char *prefix, const char *last, const char *key,
                  struct err *err) {
-    char name[S3_NAME_TEXT], shown[360];
+    char name[S3_NAME_TEXT], shown[S3_KEY_TEXT];
 
     s3_name(name, s3, bucket, NULL);
     s3_printable(shown, sizeof shown, key);

@@ -277,50 +277,22 @@ void s3_xml_escape(struct buffer *out, const char *text) {
  * Errors
  */
 
-struct said {
-    bool error;
-    char *code;    /* 64 bytes */
-    char *message; /* 512 */
-};
+static int see_error(void *context, const char *path, const char *text, struct err *err) {
+    bool *seen = context;
 
-/* Cut to `size`, with nothing in it that a terminal would obey. */
-static void copy_printable(char *to, size_t size, const char *text) {
-    size_t length = strlen(text);
-
-    /* Not in the middle of a character. */
-    if (length >= size)
-        for (length = size - 1; length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80;)
-            length--;
-    for (size_t i = 0; i < length; i++) {
-        const unsigned char byte = (unsigned char)text[i];
-        /* U+0080 to U+009F are control characters too. */
-        const bool control =
-            byte < 0x20 || byte == 0x7f || (i > 0 && (unsigned char)text[i - 1] == 0xc2 && byte < 0xa0);
-        to[i] = control ? (byte < 0x80 ? ' ' : (char)0xa0) : text[i];
-    }
-    to[length] = '\0';
-}
-
-static int collect_error(void *context, const char *path, const char *text, struct err *err) {
-    struct said *said = context;
-
+    (void)text;
     if (strcmp(path, "Error") != 0 && strncmp(path, "Error/", 6) != 0)
         return err_set(err, ERR_CORRUPT, "it is no error");
-    said->error = true;
-    if (strcmp(path, "Error/Code") == 0)
-        copy_printable(said->code, 64, text);
-    if (strcmp(path, "Error/Message") == 0)
-        copy_printable(said->message, 512, text);
+    *seen = true;
     return 0;
 }
 
-bool s3_xml_error(const void *data, size_t length, char code[64], char message[512]) {
-    struct said said = { .code = code, .message = message };
+bool s3_xml_is_error(const void *data, size_t length) {
     struct err ignored = { 0 };
+    bool seen = false;
 
-    code[0] = message[0] = '\0';
-    /* One that is cut off after it named its code is still an error. */
-    return s3_xml_parse(data, length, collect_error, &said, &ignored) == 0 ? said.error : said.error && code[0] != '\0';
+    /* One that is cut off is still an error. */
+    return s3_xml_parse(data, length, see_error, &seen, &ignored) == 0 || seen;
 }
 
 /*
