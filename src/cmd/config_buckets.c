@@ -32,7 +32,8 @@ static void report(struct inspection *inspection, enum lint_severity severity, c
 
 /* What cannot be asked now may be fine: no network, a key that may not. What was asked and is wrong is not. */
 static void report_unasked(struct inspection *inspection, const struct err *err) {
-    bool wrong = err->code == ERR_INVALID || err->code == ERR_KEY || err->code == ERR_NOT_FOUND;
+    bool wrong =
+        err->code == ERR_INVALID || err->code == ERR_KEY || err->code == ERR_NOT_FOUND || err->code == ERR_NO_BUCKET;
     char *text = mem_format("%s%s%s%s", wrong ? "" : "could not be asked: ", err->message,
                             err->hint[0] != '\0' ? "; " : "", err->hint);
     report(inspection, wrong ? LINT_ERROR : LINT_WARNING, text);

@@ -77,7 +77,9 @@ static bool is_region(const struct s3_refusal *refusal, const struct s3 *s3) {
 }
 
 static enum err_code code_of(const struct s3_refusal *refusal, const struct s3 *s3) {
-    if (is(refusal, "NoSuchBucket") || is(refusal, "InvalidBucketName") || is_region(refusal, s3) ||
+    if (is(refusal, "NoSuchBucket"))
+        return ERR_NO_BUCKET;
+    if (is(refusal, "InvalidBucketName") || is_region(refusal, s3) ||
         (refusal->status >= 300 && refusal->status <= 399))
         return ERR_INVALID;
     switch (refusal->status) {

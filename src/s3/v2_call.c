@@ -255,6 +255,10 @@ static enum v2_verdict verdict_of(const struct v2_call *call, unsigned tries, en
     case S3StatusXmlParseFailure:  /* an error that is not S3's: the status is lost */
         return tries < STRANGE_TRIES ? V2_AGAIN : V2_FINAL;
 
+    case S3StatusErrorNoSuchBucket:
+        *code = ERR_NO_BUCKET;
+        return V2_FINAL;
+
     default:
         *code = ERR_INVALID;
         return V2_FINAL;

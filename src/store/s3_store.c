@@ -316,7 +316,7 @@ static int check_bucket(const struct s3_store *store, struct err *err) {
 
     if (s3_list(store->s3, store->place.bucket, store->place.prefix, NULL, stop_at_first, &seen, &inner) == 0 || seen)
         return 0;
-    if (strstr(inner.message, "NoSuchBucket") != NULL)
+    if (inner.code == ERR_NO_BUCKET)
         inner.code = ERR_NOT_FOUND; /* which says the same of a store as of a key */
     if (err != NULL)
         *err = inner;

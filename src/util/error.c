@@ -133,6 +133,7 @@ int err_exit_status(enum err_code code) {
     case ERR_CHANGED:
         return 1;
     case ERR_INVALID:
+    case ERR_NO_BUCKET:
         return 2;
     case ERR_NO_REPOSITORY:
         return 10;

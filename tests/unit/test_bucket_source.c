@@ -344,8 +344,8 @@ static void a_bucket_out_of_reach_is_named_beside_the_others(void **state) {
     fixture->world.places[0] = bucket_world_address(&fixture->world, "nor-this-one", "");
     memory_sink_release(&fixture->sink);
     memory_sink_init(&fixture->sink, NULL);
-    assert_failure(SOURCE_BUCKET.preflight(&fixture->world.source, NULL, &err), ERR_INVALID, &err);
-    assert_failure(SOURCE_BUCKET.capture(&fixture->world.source, &fixture->sink.sink, NULL, &err), ERR_INVALID, &err);
+    assert_failure(SOURCE_BUCKET.preflight(&fixture->world.source, NULL, &err), ERR_NO_BUCKET, &err);
+    assert_failure(SOURCE_BUCKET.capture(&fixture->world.source, &fixture->sink.sink, NULL, &err), ERR_NO_BUCKET, &err);
 }
 
 static void places_within_one_another_are_refused(void **state) {

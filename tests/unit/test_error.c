@@ -117,10 +117,11 @@ static void every_code_has_the_exit_status_of_the_manual(void **state) {
         enum err_code code;
         int status;
     } statuses[] = {
-        { ERR_NONE, 0 },           { ERR_SYSTEM, 1 },    { ERR_NOT_FOUND, 1 },   { ERR_EXISTS, 1 },
-        { ERR_INVALID, 2 },        { ERR_CORRUPT, 20 },  { ERR_KEY, 12 },        { ERR_LOCKED, 11 },
-        { ERR_NO_REPOSITORY, 10 }, { ERR_SOURCE, 1 },    { ERR_TARGET, 1 },      { ERR_REFUSED, 23 },
-        { ERR_STALE, 22 },         { ERR_DIVERGED, 24 }, { ERR_UNSUPPORTED, 1 }, { ERR_INTERRUPTED, 130 },
+        { ERR_NONE, 0 },           { ERR_SYSTEM, 1 },    { ERR_NOT_FOUND, 1 }, { ERR_EXISTS, 1 },
+        { ERR_INVALID, 2 },        { ERR_CORRUPT, 20 },  { ERR_KEY, 12 },      { ERR_LOCKED, 11 },
+        { ERR_NO_REPOSITORY, 10 }, { ERR_NO_BUCKET, 2 }, { ERR_SOURCE, 1 },    { ERR_TARGET, 1 },
+        { ERR_REFUSED, 23 },       { ERR_STALE, 22 },    { ERR_DIVERGED, 24 }, { ERR_UNSUPPORTED, 1 },
+        { ERR_INTERRUPTED, 130 },
     };
     (void)state;
 

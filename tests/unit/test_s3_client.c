@@ -323,9 +323,9 @@ static void an_error_names_what_when_and_why(void **state) {
     assert_words(&err, (const char *const[]){ "read 'no/such \\x1b key'", fixture->bucket, "404", "NoSuchKey", NULL });
 
     assert_int_equal(s3_get(fixture->s3, "there-is-no-such-bucket", "key", &WHOLE, &out, NULL, &err), -1);
-    assert_int_equal(err.code, ERR_INVALID);
+    assert_int_equal(err.code, ERR_NO_BUCKET);
     assert_words(&err, (const char *const[]){ "there-is-no-such-bucket", "NoSuchBucket", "bucket's name", NULL });
-    assert_failure(s3_delete(fixture->s3, "there-is-no-such-bucket", "key", NULL, &err), ERR_INVALID, &err);
+    assert_failure(s3_delete(fixture->s3, "there-is-no-such-bucket", "key", NULL, &err), ERR_NO_BUCKET, &err);
     assert_success(s3_delete(fixture->s3, fixture->bucket, "absent", NULL, &err), &err);
     assert_int_equal(out.length, 0);
 }

@@ -579,11 +579,11 @@ static void what_is_no_bucket_and_what_knows_no_versions_is_said(void **state) {
 
     open_plain(&fixture, state);
     assert_int_equal(s3_list(fixture.s3, "no-such-bucket", NULL, NULL, write_object, &seen, &err), -1);
-    assert_int_equal(err.code, ERR_INVALID);
+    assert_int_equal(err.code, ERR_NO_BUCKET);
     assert_non_null(strstr(err.message, "NoSuchBucket"));
     err_clear(&err);
     assert_int_equal(s3_list_versions(fixture.s3, "no-such-bucket", NULL, write_version, &seen, &err), -1);
-    assert_int_equal(err.code, ERR_INVALID);
+    assert_int_equal(err.code, ERR_NO_BUCKET);
     err_clear(&err);
 
     fault_proxy_set(fixture.proxy, "status code=501 error=NotImplemented kind=versions");

@@ -299,7 +299,7 @@ static void what_cannot_succeed_is_not_tried_again(void **state) {
           ERR_DENIED,
           { "403", "Transaction cap exceeded, see the Caps page", "cap" } },
         { "code=400 error=AuthorizationHeaderMalformed", ERR_INVALID, { "400", "region" } },
-        { "code=404 error=NoSuchBucket", ERR_INVALID, { "NoSuchBucket", "bucket's name" } },
+        { "code=404 error=NoSuchBucket", ERR_NO_BUCKET, { "NoSuchBucket", "bucket's name" } },
         { "code=404 text=<html>nginx</html>", ERR_INVALID, { "404", "nginx", "endpoint" } },
         { "code=400 error=MalformedXML", ERR_INVALID, { "MalformedXML" } },
         { "code=412 error=PreconditionFailed", ERR_CHANGED, { "412" } },

@@ -433,9 +433,9 @@ static void refusals_of_the_server_keep_their_kind(void **state) {
     struct s3_info info;
     struct err err = { 0 };
 
-    assert_failure(s3_put(fixture->s3, "there-is-no-such-bucket", "x", "hello", 5, NULL, NULL, &err), ERR_INVALID,
+    assert_failure(s3_put(fixture->s3, "there-is-no-such-bucket", "x", "hello", 5, NULL, NULL, &err), ERR_NO_BUCKET,
                    &err);
-    assert_failure(s3_list(fixture->s3, "there-is-no-such-bucket", NULL, NULL, see, &seen, &err), ERR_INVALID, &err);
+    assert_failure(s3_list(fixture->s3, "there-is-no-such-bucket", NULL, NULL, see, &seen, &err), ERR_NO_BUCKET, &err);
     test_rgw_service(&service, NULL);
     free(service.credentials);
     service.credentials = mem_string(test_rgw_other_credentials());

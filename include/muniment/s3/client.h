@@ -13,7 +13,8 @@
  * Messages name what was tried, service, bucket, key, status, the server's code and message (its body, cut, where it is
  * not XML). Codes:
  *     ERR_NOT_FOUND    no such key, version or upload
- *     ERR_INVALID      no such bucket, wrong region or endpoint, redirect
+ *     ERR_NO_BUCKET    no such bucket
+ *     ERR_INVALID      wrong region or endpoint, redirect
  *     ERR_DENIED       401 and 403: credentials, capabilities, caps, a lock
  *     ERR_CHANGED      412: the object is not the one that was meant
  *     ERR_UNSUPPORTED  501, or what the signature cannot do

@@ -22,6 +22,7 @@ enum err_code {
     ERR_KEY,           /* the key is missing, or does not open this */
     ERR_LOCKED,        /* another process holds it */
     ERR_NO_REPOSITORY, /* there is no repository at this place */
+    ERR_NO_BUCKET,     /* a server has no bucket of this name */
     ERR_SOURCE,        /* what should be backed up could not be read whole */
     ERR_TARGET,        /* what should be restored to could not be written */
     ERR_REFUSED,       /* a rule forbids it (hold, lock, a guard) */
