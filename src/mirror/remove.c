@@ -88,25 +88,10 @@ static int remove_packs(struct mirror_job *job, struct err *err) {
 
 /* --- what is only hidden ------------------------------------------------------------------------------------------ */
 
-/* The first alone: it shows what the key may do. */
-static int remove_hidden(struct mirror_job *job, struct err *err) {
-    struct workers *workers = NULL;
-    int given = 0;
-    for (size_t i = 0; i < job->hidden.count && given == 0; i++) {
-        char name[REPO_NAME_MAX];
-        if (job->hidden.items[i].time == 0)
-            continue;
-        strcat(strcat(strcpy(name, job->repo->keys->set_name), "/"), job->hidden.items[i].name);
-        struct transfer transfer = transfer_of(name, 0, FOLDER_KINDS);
-        transfer.hidden = true;
-        if (workers)
-            given = workers_give(workers, &transfer, err);
-        else if (remove_object(job, &transfer, err) < 0)
-            return -1;
-        else
-            workers = start_removing(job);
-    }
-    return workers ? workers_finish(workers, err) : 0;
+static int remove_hidden(void *context, void *name, struct err *err) {
+    struct transfer transfer = transfer_of(name, 0, FOLDER_KINDS);
+    transfer.hidden = true;
+    return remove_object(context, &transfer, err);
 }
 
 /* --- snapshots that a listing left out ---------------------------------------------------------------------------- */
@@ -222,5 +207,5 @@ int remove_decided(struct mirror_job *job, struct err *err) {
     /* What a checkpoint dropped goes when the checkpoint is there. */
     if (!job->chain_broke && remove_from_folder(job, FOLDER_JOURNAL, err) < 0)
         return -1;
-    return remove_hidden(job, err);
+    return destruction_remove_hidden(&job->destruction, &job->hidden, remove_hidden, job, err);
 }

@@ -197,6 +197,34 @@ int destruction_remove(struct destruction *destruction, const char *name, bool h
     return result < 0 ? err_wrap(err, "remove '%s'", name) : 0;
 }
 
+static int remove_one_hidden(void *context, void *name, struct err *err) {
+    enum removed removed;
+    return destruction_remove(context, name, true, &removed, err);
+}
+
+int destruction_remove_hidden(struct destruction *destruction, const struct dated_names *hidden, workers_each *remove,
+                              void *context, struct err *err) {
+    struct workers *workers = NULL;
+    int given = 0;
+    if (!remove) {
+        remove = remove_one_hidden;
+        context = destruction;
+    }
+    for (size_t i = 0; i < hidden->count && given == 0; i++) {
+        char name[REPO_NAME_MAX];
+        if (hidden->items[i].time == 0)
+            continue;
+        snprintf(name, sizeof name, "%s/%s", destruction->repo->keys->set_name, hidden->items[i].name);
+        if (workers)
+            given = workers_give(workers, name, err);
+        else if (remove(context, name, err) < 0) /* the first alone: it shows what the key may do */
+            return -1;
+        else
+            workers = workers_start(store_transfers(destruction->store), sizeof name, remove, context);
+    }
+    return workers ? workers_finish(workers, err) : 0;
+}
+
 int destruction_journal(struct destruction *destruction, struct err *err) {
     return journal_append(destruction->repo, &destruction->events, err);
 }

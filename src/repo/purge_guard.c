@@ -2,7 +2,6 @@
 #include "purge_survey_internal.h"
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
-#include <muniment/util/workers.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,17 +208,6 @@ bool purge_guard_holds(const struct purge_guard *guard, const char *head, int64_
 /* --- hidden remains -------------------------------------------------------------------------------------------------
  */
 
-struct hidden_name {
-    char name[REPO_NAME_MAX];
-};
-
-static int remove_hidden(void *context, void *item, struct err *err) {
-    struct purge_guard *guard = context;
-    const struct hidden_name *hidden = item;
-    enum removed removed;
-    return destruction_remove(&guard->destruction, hidden->name, true, &removed, err);
-}
-
 static void tell_of_others(const struct purge_guard *guard) {
     size_t count = 0;
     const char *first = NULL;
@@ -232,24 +220,8 @@ static void tell_of_others(const struct purge_guard *guard) {
 }
 
 int purge_guard_remove_hidden(struct purge_guard *guard, struct err *err) {
-    struct workers *workers = NULL;
-    int given = 0;
     if (!guard->journal_known)
         return 0;
     tell_of_others(guard);
-
-    /* The first alone: it shows what the key may do. */
-    for (size_t i = 0; i < guard->hidden.count && given == 0; i++) {
-        struct hidden_name hidden;
-        if (guard->hidden.items[i].time == 0)
-            continue;
-        snprintf(hidden.name, sizeof hidden.name, "%s/%s", guard->repo->keys->set_name, guard->hidden.items[i].name);
-        if (workers)
-            given = workers_give(workers, &hidden, err);
-        else if (remove_hidden(guard, &hidden, err) < 0)
-            return -1;
-        else
-            workers = workers_start(store_transfers(guard->repo->store), sizeof hidden, remove_hidden, guard);
-    }
-    return workers ? workers_finish(workers, err) : 0;
+    return destruction_remove_hidden(&guard->destruction, &guard->hidden, NULL, NULL, err);
 }

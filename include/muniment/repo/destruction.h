@@ -17,6 +17,7 @@
 #define MUNIMENT_REPO_DESTRUCTION_H
 
 #include <muniment/repo/journal.h>
+#include <muniment/util/workers.h>
 #include <pthread.h>
 
 /* Object names below the set's folder, each with a time. */
@@ -68,6 +69,11 @@ enum removed {
 /* Removes one object. `hidden`: it is no longer listed by its name. Any thread. */
 int destruction_remove(struct destruction *destruction, const char *name, bool hidden, enum removed *removed,
                        struct err *err) MUST_CHECK;
+
+/* Removes what is only hidden: those of `hidden` with a time. `remove` gets `context` and the name of each (a string),
+ * several at once; NULL: destruction_remove() alone. */
+int destruction_remove_hidden(struct destruction *destruction, const struct dated_names *hidden, workers_each *remove,
+                              void *context, struct err *err) MUST_CHECK;
 
 /* Writes the events so far into the journal. */
 int destruction_journal(struct destruction *destruction, struct err *err) MUST_CHECK;
