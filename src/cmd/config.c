@@ -11,10 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum {
-    HOUR = 3600,
-    DAY = 24 * HOUR,
-};
 #define CENTURY (INT64_C(36525) * DAY)
 
 static const struct field TOP_FIELDS[] = {

@@ -49,6 +49,8 @@ struct field {
     bool required;
 };
 
+enum { HOUR = 3600, DAY = 24 * HOUR };
+
 /* The forms a key takes in the tables: one that may be there, one that must, one with bounds, one of a few words, one
  * read by a function of its own. */
 #define MAY(key, kind, of, member)                                                                                     \

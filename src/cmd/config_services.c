@@ -29,6 +29,7 @@ static const struct field SERVICE_FIELDS[] = {
     CHOICE("addressing", s3_service, addressing, CONFIG_ADDRESSINGS),
     MAY("plain_http", FIELD_FLAG, s3_service, plain_http),
     BETWEEN("connections", FIELD_COUNT, s3_service, connections, 1, S3_CONNECTIONS_MAX),
+    BETWEEN("retry_for", FIELD_SPAN, s3_service, retry_for, 1, DAY),
     MAY("upload_limit", FIELD_RATE, s3_service, upload_limit),
     MAY("download_limit", FIELD_RATE, s3_service, download_limit),
 };

@@ -69,6 +69,7 @@ static void show_service(struct buffer *out, const struct s3_service *service) {
     show_text(out, "    ", "addressing", CONFIG_ADDRESSINGS[service->addressing]);
     show_flag(out, "    ", "plain_http", service->plain_http);
     buffer_printf(out, "    connections = %u;\n", service->connections > 0 ? service->connections : S3_CONNECTIONS);
+    show_span(out, "    ", "retry_for", service->retry_for > 0 ? service->retry_for : S3_RETRY_TIME);
     if (service->upload_limit > 0)
         show_rate(out, "    ", "upload_limit", service->upload_limit);
     if (service->download_limit > 0)

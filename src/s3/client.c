@@ -24,7 +24,7 @@ int s3_open(const struct s3_service *service, struct log *log, struct s3 **resul
 
     s3_service_copy(&s3->service, service);
     s3->log = log;
-    s3->retry_time = S3_RETRY_TIME;
+    s3->retry_time = service->retry_for > 0 ? service->retry_for : S3_RETRY_TIME;
     atomic_flag_clear(&s3->clock_warned);
     if (s3->service.connections == 0)
         s3->service.connections = S3_CONNECTIONS;

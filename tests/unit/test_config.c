@@ -190,8 +190,8 @@ static void services_and_addresses_are_read(void **state) {
         fixture,
         "services = ( { name = \"b2\"; endpoint = \"https://s3.eu-central-003.backblazeb2.com\"; region = \"r-1\";\n"
         "  credentials = \"b2.credentials\"; profile = \"backup\"; ca_file = \"/etc/ca.pem\"; signature = \"v4\";\n"
-        "  addressing = \"host\"; plain_http = true; connections = 9; upload_limit = \"10M\"; download_limit = 5000; } "
-        ");\n"
+        "  addressing = \"host\"; plain_http = true; connections = 9; retry_for = \"5m\";\n"
+        "  upload_limit = \"10M\"; download_limit = 5000; } );\n"
         "repository = \"s3:b2/acme/muniment/\"; repository_lock = \"governance\";\n"
         "sets = ( { name = \"app\"; write_key = \"/k/app.write\";\n"
         "  sources = ( { name = \"uploads\"; kind = \"s3\"; buckets = [\"s3:b2/uploads\", \"s3:b2/avatars/eu\"];\n"
@@ -211,6 +211,7 @@ static void services_and_addresses_are_read(void **state) {
     assert_int_equal(service->addressing, S3_ADDRESSING_HOST);
     assert_true(service->plain_http);
     assert_int_equal(service->connections, 9);
+    assert_int_equal(service->retry_for, 300);
     assert_int_equal(service->upload_limit, 10 << 20);
     assert_int_equal(service->download_limit, 5000);
     assert_string_equal(settings->repository, "s3:b2/acme/muniment");
@@ -287,6 +288,7 @@ static void a_broken_service_is_one_problem(void **state) {
         { "name = \"b2\"; endpoint = \"http://example.org\";", "plain_http" },
         { "name = \"b2\"; endpoint = \"https://example.org\"; signature = \"v3\";", "\"v4\" or \"v2\"" },
         { "name = \"b2\"; endpoint = \"https://example.org\"; connections = 65;", "it must be from 1 to 64" },
+        { "name = \"b2\"; endpoint = \"https://example.org\"; retry_for = \"2d\";", "it must be from 1 s to 1 d" },
         { "name = \"b2\"; endpoint = \"https://example.org\"; upload_limit = \"10MB\";", "bytes a second" },
         { "name = \"b2\"; endpoint = \"https://example.org\"; secret_key = \"hush\";",
           "'secret_key' is not a key of service 'b2'" },

@@ -4,11 +4,11 @@
  *
  * Every call retries by itself, on a fresh connection, what is worth retrying: network errors, 408, 429, 500, 502, 503,
  * 504, RequestTimeout, SlowDown, InternalError, BadDigest, IncompleteBody, a 200 that holds an <Error>; with full
- * jitter from 1 s to 60 s, at least as long as Retry-After asks, for S3_RETRY_TIME in all. RequestTimeTooSkewed: takes
- * the offset from the server's Date, once, with a warning. Everything else is final at once. An interrupt (see
- * interrupt.h) ends any call within a second. A PUT that may have arrived (an error after the whole body was sent) is
- * looked for with HEAD before it is sent again: on a versioned bucket a second one is a second, billed version.
- * Likewise an upload that may have been completed: it is only completed again while it is still there.
+ * jitter from 1 s to 60 s, at least as long as Retry-After asks, for the service's retry_for in all.
+ * RequestTimeTooSkewed: takes the offset from the server's Date, once, with a warning. Everything else is final at
+ * once. An interrupt (see interrupt.h) ends any call within a second. A PUT that may have arrived (an error after the
+ * whole body was sent) is looked for with HEAD before it is sent again: on a versioned bucket a second one is a second,
+ * billed version. Likewise an upload that may have been completed: it is only completed again while it is still there.
  *
  * Messages name what was tried, service, bucket, key, status, the server's code and message (its body, cut, where it is
  * not XML). Codes:
@@ -19,7 +19,7 @@
  *     ERR_CHANGED      412: the object is not the one that was meant
  *     ERR_UNSUPPORTED  501, or what the signature cannot do
  *     ERR_CORRUPT      an answer that is not what the protocol allows, or whose checksum does not hold
- *     ERR_SYSTEM       the network, or a server that stayed out of order for S3_RETRY_TIME
+ *     ERR_SYSTEM       the network, or a server that stayed out of order for so long
  *
  * Keys are any bytes but NUL, 1 to 1024 of them; they are encoded once and never normalised.
  */
@@ -36,7 +36,6 @@ enum {
     S3_PART_MIN = 5242880,      /* but for the last part */
     S3_PARTS_MAX = 10000,       /* of one upload */
     S3_PUT_BEST = 64 * 1048576, /* up to here one PUT is better than parts */
-    S3_RETRY_TIME = 1800,       /* seconds; a B2 vault may be away for half an hour */
 };
 
 struct s3;
@@ -48,7 +47,7 @@ void s3_close(struct s3 *s3); /* NULL is fine; no call may be under way */
 const struct s3_service *s3_service(const struct s3 *s3);
 unsigned s3_connections(const struct s3 *s3); /* how many calls at once are of use */
 
-/* Shortens S3_RETRY_TIME, for tests and for people who wait. */
+/* Instead of the service's retry_for, for tests and for people who wait. */
 void s3_set_retry_time(struct s3 *s3, int64_t seconds);
 
 /* Headers as a list: of requests and of answers. Names in lower case. */
@@ -165,8 +164,8 @@ struct s3_part {
     char etag[S3_ETAG_MAX];
 };
 
-/* How large the parts of an upload of `size` bytes are (only the last is smaller): 16 MiB, or larger where there would be
- * too many. It follows from the size alone, so that whoever sends the same content again makes the same parts. */
+/* How large the parts of an upload of `size` bytes are (only the last is smaller): 16 MiB, or larger where there would
+ * be too many. It follows from the size alone, so that whoever sends the same content again makes the same parts. */
 uint64_t s3_part_size(uint64_t size);
 
 /* `*upload`, its id, is the caller's to free. RGW 16 forgets the lock of `options` when the upload is completed:

@@ -27,7 +27,11 @@ enum s3_addressing {
 /* Object lock: nobody removes a locked version before its date; under governance a privileged key may. */
 enum s3_lock_mode { S3_LOCK_NONE, S3_LOCK_GOVERNANCE, S3_LOCK_COMPLIANCE };
 
-enum { S3_CONNECTIONS = 6, S3_CONNECTIONS_MAX = 64 };
+enum {
+    S3_CONNECTIONS = 6,
+    S3_CONNECTIONS_MAX = 64,
+    S3_RETRY_TIME = 1800, /* seconds; a B2 vault may be away for half an hour */
+};
 
 /* Zero and NULL mean the default. All strings are owned. */
 struct s3_service {
@@ -43,6 +47,7 @@ struct s3_service {
     bool plain_http;         /* allows http://, and signature V2, to more than loopback: nobody then
                         proves to be the server */
     unsigned connections;    /* transfers at once */
+    int64_t retry_for;       /* seconds that a call is tried again; default S3_RETRY_TIME */
     uint64_t upload_limit;   /* bytes a second, over all connections; 0: none */
     uint64_t download_limit; /* likewise */
 };
