@@ -233,7 +233,18 @@ static void put_snapshot(struct json_writer *json, const struct report *report,
     json_write_close(json, '}');
 }
 
-static void put_place(struct json_writer *json, const struct report_store *store) {
+/* What stands in every place's list and in the journal's; the caller closes the object. */
+static void open_chain(struct json_writer *json, const struct report *report, const struct report_chain *chain) {
+    char witness[JOURNAL_WITNESS];
+    json_write_open(json, NULL, '{');
+    json_write_text(json, "host", chain->host);
+    json_write_count(json, "first", chain->first);
+    json_write_count(json, "number", chain->number);
+    json_write_text(json, "hash", chain->hash);
+    json_write_text(json, "witness", render_witness(report, chain, witness));
+}
+
+static void put_place(struct json_writer *json, const struct report *report, const struct report_store *store) {
     json_write_open(json, NULL, '{');
     json_write_text(json, "name", store->name);
     json_write_text(json, "address", store->address);
@@ -255,6 +266,12 @@ static void put_place(struct json_writer *json, const struct report_store *store
     json_write_count(json, "verified_objects", store->verified_objects);
     json_write_count(json, "verified_damaged", store->verified_damaged);
     put_span(json, "lag", store->lag);
+    json_write_open(json, "journal", '[');
+    for (size_t i = 0; i < store->chain_count; i++) {
+        open_chain(json, report, &store->chains[i]);
+        json_write_close(json, '}');
+    }
+    json_write_close(json, ']');
     json_write_close(json, '}');
 }
 
@@ -339,19 +356,12 @@ static void put_erasure(struct json_writer *json, const struct report *report) {
 }
 
 static void put_journal(struct json_writer *json, const struct report *report) {
-    char witness[JOURNAL_WITNESS];
     json_write_open(json, "journal", '{');
     json_write_flag(json, "whole", report->journal_whole);
     json_write_open(json, "chains", '[');
     for (size_t i = 0; i < report->chain_count; i++) {
-        const struct report_chain *chain = &report->chains[i];
-        json_write_open(json, NULL, '{');
-        json_write_text(json, "host", chain->host);
-        json_write_count(json, "first", chain->first);
-        json_write_count(json, "number", chain->number);
-        json_write_text(json, "hash", chain->hash);
-        json_write_count(json, "events", chain->events);
-        json_write_text(json, "witness", render_witness(report, chain, witness));
+        open_chain(json, report, &report->chains[i]);
+        json_write_count(json, "events", report->chains[i].events);
         json_write_close(json, '}');
     }
     json_write_close(json, ']');
@@ -393,7 +403,10 @@ void render_json(const struct report *report, struct buffer *out) {
     for (size_t i = 0; i < report->snapshot_count; i++)
         put_snapshot(&json, report, &report->snapshots[i]);
     json_write_close(&json, ']');
-    PUT_EACH(&json, "places", report->stores, report->store_count, put_place);
+    json_write_open(&json, "places", '[');
+    for (size_t i = 0; i < report->store_count; i++)
+        put_place(&json, report, &report->stores[i]);
+    json_write_close(&json, ']');
     PUT_EACH(&json, "restore_tests", report->drills, report->drill_count, put_drill);
     json_write_open(&json, "destructions", '[');
     for (size_t i = 0; i < report->destruction_count; i++)

@@ -1,5 +1,6 @@
 #include "report_internal.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,7 +77,35 @@ static void look_for_segments(struct reporting *reporting, const struct listed_p
     }
 }
 
+static struct report_chain *chain_of(struct report_store *store, const char *host) {
+    struct report_chain *last = store->chain_count > 0 ? &store->chains[store->chain_count - 1] : NULL;
+    if (last && strcmp(last->host, host) == 0)
+        return last;
+    store->chains = report_add(store->chains, &store->chain_count, sizeof *store->chains);
+    last = &store->chains[store->chain_count - 1];
+    snprintf(last->host, sizeof last->host, "%s", host);
+    return last;
+}
+
+/* Names are sorted: a chain's segments stand together, the newest last. */
+static void describe_chains(struct report_store *store, const struct listed_place *place) {
+    size_t at, end = place_folder(place, FOLDER, &at);
+    for (; at < end; at++) {
+        char host[HOST_DIGITS + 1];
+        uint64_t number;
+        if (place->objects[at].hidden || !parse_segment(place->objects[at].name, host, &number))
+            continue;
+        struct report_chain *chain = chain_of(store, host);
+        if (chain->number == 0)
+            chain->first = number;
+        chain->number = number;
+        snprintf(chain->hash, sizeof chain->hash, "%s", strrchr(place->objects[at].name, '-') + 1);
+    }
+}
+
 void report_chains(struct reporting *reporting) {
+    for (size_t p = 0; p < reporting->request->place_count; p++)
+        describe_chains(&reporting->report->stores[p], &reporting->places[p]);
     for (size_t p = 1; p < reporting->request->place_count; p++) {
         const struct listed_place *place = &reporting->places[p];
         size_t at, end = place_folder(place, FOLDER, &at);

@@ -35,6 +35,7 @@ static void release_stores(struct report *report) {
         free(store->lock);
         free(store->region);
         free(store->bucket);
+        free(store->chains);
     }
     free(report->stores);
 }

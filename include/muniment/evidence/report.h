@@ -106,6 +106,14 @@ struct report_snapshot {
     struct report_copy *copies; /* one a place, in their order */
 };
 
+/* The newest segment of a chain of the journal: with it a later copy of the journal can be shown to be whole. */
+struct report_chain {
+    char host[17];
+    uint64_t number, first; /* first: the oldest segment that is still kept */
+    char hash[65];
+    uint64_t events;
+};
+
 /* Part 5: a place. */
 struct report_store {
     char *name, *address;
@@ -121,6 +129,8 @@ struct report_store {
     int64_t copied, verified;                    /* the last time, by the journal */
     uint64_t verified_objects, verified_damaged; /* then */
     int64_t lag;                                 /* how much older its newest snapshot is than the repository's */
+    struct report_chain *chains; /* of the journal as it is listed there, events not counted: a mirror may be behind */
+    size_t chain_count;
 };
 
 /* Part 6: a restore that was tried. */
@@ -178,14 +188,6 @@ struct report_finding {
     char *place;  /* or NULL */
     char *object; /* or NULL */
     char *text;
-};
-
-/* The newest segment of each chain of the journal: with it a later copy of the journal can be shown to be whole. */
-struct report_chain {
-    char host[17];
-    uint64_t number, first; /* first: the oldest segment that is still kept */
-    char hash[65];
-    uint64_t events;
 };
 
 struct report {
