@@ -214,6 +214,23 @@ int s3_list(struct s3 *s3, const char *bucket, const char *prefix, const char *s
     return result;
 }
 
+static int stop_at_first(void *context, const struct s3_listed *object, struct err *err) {
+    (void)object;
+    *(bool *)context = true;
+    return err_set(err, ERR_EXISTS, "there is an object");
+}
+
+int s3_reach(struct s3 *s3, const char *bucket, const char *prefix, struct err *err) {
+    bool seen = false;
+    struct err why = { 0 };
+
+    if (s3_list(s3, bucket, prefix, NULL, stop_at_first, &seen, &why) == 0 || seen)
+        return 0;
+    if (err)
+        *err = why;
+    return -1;
+}
+
 struct version_taker {
     s3_each_version *each;
     void *context;

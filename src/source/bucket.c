@@ -10,29 +10,14 @@ enum { PREFLIGHT_TIME = 120 };
 
 /* --- before anything is stored ------------------------------------------------------------------------------------ */
 
-struct first_object {
-    bool seen;
-};
-
-static int stop_at_first(void *context, const struct s3_listed *object, struct err *err) {
-    struct first_object *first = context;
-    first->seen = true;
-    return err_set(err, ERR_INTERRUPTED, "object '%s' is enough", object->key);
-}
-
 /* Credentials, name and the right to list: what most often is wrong. */
 static int reach(const struct s3_place *root, struct log *log, struct err *err) {
     struct s3 *s3 = NULL;
-    struct first_object first = { 0 };
     if (bucket_connect(&root->service, log, &s3, err) < 0)
         return -1;
     s3_set_retry_time(s3, PREFLIGHT_TIME);
-    int result = s3_list(s3, root->bucket, root->prefix, NULL, stop_at_first, &first, err);
+    int result = s3_reach(s3, root->bucket, root->prefix, err);
     s3_close(s3);
-    if (first.seen) {
-        err_clear(err);
-        result = 0;
-    }
     return result;
 }
 

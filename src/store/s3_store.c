@@ -303,23 +303,11 @@ static int check_address(const struct store_address *address, const struct s3_pl
     return 0;
 }
 
-static int stop_at_first(void *context, const struct s3_listed *object, struct err *err) {
-    (void)object;
-    *(bool *)context = true;
-    return err_set(err, ERR_EXISTS, "there is an object");
-}
-
-/* One cheap request that needs what all others need: the bucket, the region, the credentials. */
 static int check_bucket(const struct s3_store *store, struct err *err) {
-    bool seen = false;
-    struct err inner = { 0 };
-
-    if (s3_list(store->s3, store->place.bucket, store->place.prefix, NULL, stop_at_first, &seen, &inner) == 0 || seen)
+    if (s3_reach(store->s3, store->place.bucket, store->place.prefix, err) == 0)
         return 0;
-    if (inner.code == ERR_NO_BUCKET)
-        inner.code = ERR_NOT_FOUND; /* which says the same of a store as of a key */
-    if (err != NULL)
-        *err = inner;
+    if (err != NULL && err->code == ERR_NO_BUCKET)
+        err->code = ERR_NOT_FOUND; /* which says the same of a store as of a key */
     return -1;
 }
 

@@ -156,6 +156,9 @@ typedef int s3_each_version(void *context, const struct s3_version *version, str
 int s3_list_versions(struct s3 *s3, const char *bucket, const char *prefix, s3_each_version *each, void *context,
                      struct err *err) MUST_CHECK;
 
+/* One cheap request that needs what most others need: the bucket, the region, credentials that may list. */
+int s3_reach(struct s3 *s3, const char *bucket, const char *prefix, struct err *err) MUST_CHECK;
+
 /* --- large objects ------------------------------------------------------------------------------------------------ */
 
 struct s3_part {
