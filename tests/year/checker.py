@@ -104,18 +104,30 @@ class Life:
         self.alive = kept
         return doubtful
 
+    def holders(self, kind, policy, complete):
+        """What a tier holds: of its newest periods the first snapshot, and a later one that was born with more."""
+        periods = {}
+        for snapshot in complete:
+            periods.setdefault(period(kind, snapshot.started, policy.timezone), []).append(snapshot)
+        held, counted = [], 0
+        for which in sorted(periods, reverse=True):
+            mine, most = [], 0
+            for snapshot in sorted(periods[which], key=lambda s: s.started):
+                limit = self.limit(snapshot, kind, policy)
+                if limit > most and limit > counted:
+                    mine.append(snapshot)
+                most = max(most, limit)
+            held += mine
+            counted += bool(mine)
+        return held
+
     def by_calendar(self, snapshot, policy, now, newest, complete):
         if not snapshot.complete:
             return newest is None or newest.started < snapshot.started
         if not policy.tiers() and not snapshot.birth.tiers():
             return True
-        for kind in ("day", "week", "month", "year"):
-            firsts = {}
-            for other in complete:
-                firsts.setdefault(period(kind, other.started, policy.timezone), other)
-            ordered = sorted(firsts.values(), key=lambda s: -s.started)
-            if snapshot in ordered and ordered.index(snapshot) < self.limit(snapshot, kind, policy):
-                return True
+        if any(snapshot in self.holders(kind, policy, complete) for kind in ("day", "week", "month", "year")):
+            return True
         if period("day", snapshot.started, policy.timezone) >= period("day", now, policy.timezone):
             return True
         return snapshot is newest and not policy.strict
