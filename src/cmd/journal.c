@@ -135,6 +135,7 @@ static int journal_verify(struct invocation *invocation, struct opened_set *set,
     const char *witness = option_text(&invocation->options, OPTION_WITNESS);
     struct journal_survey survey;
     char findings[FORM_TEXT];
+    set->repo.cache = NULL; /* what is in the store now, not what was read from it before */
     if (journal_look(&set->repo, NULL, print_finding, &verifying, &survey, err) != 0)
         return -1;
     int result = witness != NULL ? check_witness_file(&verifying, set, witness, err) : 0;

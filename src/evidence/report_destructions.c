@@ -89,7 +89,12 @@ static void tell_destruction(struct reporting *reporting, const struct report_de
     char date[CLOCK_TEXT];
     switch (destruction->state) {
     case DESTRUCTION_HIDDEN:
-        tell_hidden(reporting, destruction, place, late);
+        if (destruction->removed != 0)
+            report_find(reporting, FINDING_EXCESS, place, destruction->object,
+                        "it was removed at %s, and a hidden version of it is there again",
+                        clock_format(date, destruction->removed));
+        else
+            tell_hidden(reporting, destruction, place, late);
         break;
     case DESTRUCTION_REFUSED:
         tell_refused(reporting, destruction, place, late);
@@ -138,6 +143,8 @@ static void add_destruction(struct reporting *reporting, const struct fact *deci
     const struct placed *placed = place_find(place, decided->object);
     const struct fact *removed = past_last(&reporting->past, FACT_REMOVED, decided->object, place->mirror);
     const struct fact *hidden = past_last(&reporting->past, FACT_HIDDEN, decided->object, place->mirror);
+    if (removed && hidden && hidden->time > removed->time)
+        removed = NULL; /* it was written anew since */
     if (stays(reporting, decided->object, placed) || (p > 0 && place->reached && !placed && !removed && !hidden))
         return;
 

@@ -135,11 +135,12 @@ static int follow(void *context, const struct extent *extent, enum extent_role r
 }
 
 /* A snapshot that a purge ended in the meantime may well have lost its chunks. */
-static bool is_gone(struct check *check, const char *name, struct err *err) {
+static bool is_gone(struct check *check, const char *name) {
+    struct err why = { 0 };
     uint64_t size;
     int64_t modified;
-    bool gone = store_stat(check->repo->store, name, &size, &modified, err) < 0 && err->code == ERR_NOT_FOUND;
-    err_clear(err);
+    bool gone = store_stat(check->repo->store, name, &size, &modified, &why) < 0 && why.code == ERR_NOT_FOUND;
+    err_clear(&why);
     return gone;
 }
 
@@ -149,8 +150,10 @@ static int check_source(struct check *check, struct marks *marks, const char *he
     int result = references_walk(check->repo, check->index, &source->references, follow, &following, err);
     if (result < 0 && err->code != ERR_CORRUPT && err->code != ERR_NOT_FOUND)
         return -1;
-    if ((result < 0 || following.missed > 0) && is_gone(check, head, err))
+    if ((result < 0 || following.missed > 0) && is_gone(check, head)) {
+        err_clear(err);
         return 0;
+    }
     if (result < 0) {
         check_find(check, head, "what source '%s' refers to cannot be read: %s", source->name, err->message);
         err_clear(err);
