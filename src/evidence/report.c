@@ -111,7 +111,7 @@ static int make(struct reporting *reporting, struct err *err) {
         return -1;
     report_load_holds(reporting);
     report_chains(reporting);
-    if (report_snapshots(reporting, err) < 0 || report_copies(reporting, err) < 0)
+    if (report_snapshots(reporting, err) < 0 || report_copies(reporting, err) < 0 || report_locks(reporting, err) < 0)
         return -1;
     report_policies(reporting);
     report_runs(reporting);

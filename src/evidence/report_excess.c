@@ -1,8 +1,11 @@
 #include "report_internal.h"
 #include <muniment/repo/session.h>
+#include <muniment/util/clock.h>
 #include <muniment/util/hex.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { UPLOAD_LASTS = 86400 }; /* seconds; every run ends those that are older */
 
 /* What a folder may hold. */
 static const struct folder_kind {
@@ -110,12 +113,44 @@ static void tell_remains(struct reporting *reporting, size_t p) {
                     "%zu objects are left of the set that was erased%s", remains, locked ? ": locks hold them" : "");
 }
 
+struct upload_listing {
+    struct reporting *reporting;
+    size_t place;
+};
+
+static int tell_upload(void *context, const char *name, int64_t begun, struct err *err) {
+    const struct upload_listing *listing = context;
+    const struct report_request *request = listing->reporting->request;
+    char date[CLOCK_TEXT];
+    (void)err;
+    report_find(listing->reporting, FINDING_EXCESS, request->places[listing->place].name,
+                name + strlen(request->repo->keys->set_name) + 1,
+                "an upload of it that began at %s was never finished, and its parts are kept",
+                clock_format(date, begun));
+    return 0;
+}
+
+/* What a listing of objects does not show, and is paid for all the same. */
+static void look_for_uploads(struct reporting *reporting, size_t p) {
+    struct upload_listing listing = { reporting, p };
+    const struct repo *repo = &reporting->places[p].repo;
+    struct err why = { 0 };
+    if (!reporting->places[p].reached ||
+        store_list_uploads(repo->store, repo->keys->set_name, reporting->request->now - UPLOAD_LASTS, tell_upload,
+                           &listing, &why) == 0)
+        return;
+    if (why.code != ERR_DENIED)
+        report_find(reporting, FINDING_UNKNOWN, reporting->request->places[p].name, NULL, "%s", why.message);
+}
+
 void report_excess(struct reporting *reporting) {
     int64_t session = oldest_session(reporting);
-    for (size_t p = 0; p < reporting->request->place_count; p++)
+    for (size_t p = 0; p < reporting->request->place_count; p++) {
+        look_for_uploads(reporting, p);
         if (reporting->erased != 0)
             tell_remains(reporting, p);
         else
             for (size_t i = 0; i < reporting->places[p].count; i++)
                 check_object(reporting, p, &reporting->places[p].objects[i], session);
+    }
 }

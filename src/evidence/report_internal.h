@@ -136,6 +136,7 @@ void report_chains(struct reporting *reporting); /* the journal on the mirrors, 
 void report_policies(struct reporting *reporting);
 int report_snapshots(struct reporting *reporting, struct err *err) MUST_CHECK;
 int report_copies(struct reporting *reporting, struct err *err) MUST_CHECK;
+int report_locks(struct reporting *reporting, struct err *err) MUST_CHECK; /* of the heads, where objects are locked */
 void report_runs(struct reporting *reporting);
 void report_stores(struct reporting *reporting);
 void report_load_holds(struct reporting *reporting);

@@ -64,6 +64,8 @@ struct s3_parts_job {
 int s3_parts_send(const struct s3_parts_job *job, struct err *err) MUST_CHECK;
 
 int s3_store_remove(struct store *store, const char *name, struct store_removal *removal, struct err *err);
+int s3_store_list_uploads(struct store *store, const char *prefix, int64_t before, store_each_upload *each,
+                          void *context, struct err *err);
 int s3_store_sweep(struct store *store, const char *prefix, int64_t before, struct err *err);
 
 int s3_store_lock_take(struct store *store, const char *name, int64_t wait, struct store_lock **lock, struct err *err);

@@ -226,6 +226,7 @@ struct unfinished {
     int64_t before;
     struct unfinished_upload {
         char *key, *upload;
+        int64_t begun;
     } * items;
     size_t count, capacity;
 };
@@ -237,36 +238,62 @@ static int add_unfinished(void *context, const struct s3_upload *upload, struct 
     if (upload->begun >= found->before || s3_store_name(found->store, upload->key) == NULL)
         return 0;
     found->items = mem_grow(found->items, &found->capacity, found->count + 1, sizeof *found->items);
-    found->items[found->count++] =
-        (struct unfinished_upload){ .key = mem_string(upload->key), .upload = mem_string(upload->upload) };
+    found->items[found->count++] = (struct unfinished_upload){ .key = mem_string(upload->key),
+                                                               .upload = mem_string(upload->upload),
+                                                               .begun = upload->begun };
     return 0;
 }
 
-int s3_store_sweep(struct store *base, const char *prefix, int64_t before, struct err *err) {
-    struct s3_store *store = (struct s3_store *)base;
-    struct unfinished found = { .store = store, .before = before };
+static int list_unfinished(struct s3_store *store, const char *prefix, int64_t before, struct unfinished *found,
+                           struct err *err) {
     char *folder = s3_store_folder(store, prefix);
     struct err inner = { 0 };
+    *found = (struct unfinished){ .store = store, .before = before };
 
     /* What a service has no word for it does not keep. */
-    int status = s3_list_uploads(store->s3, store->place.bucket, folder, add_unfinished, &found, &inner);
-    if (status < 0 && inner.code == ERR_UNSUPPORTED)
-        status = 0;
-    for (size_t i = 0; i < found.count && status == 0; i++) {
-        status = s3_multipart_abort(store->s3, store->place.bucket, found.items[i].key, found.items[i].upload, &inner);
-        if (status == 0)
-            log_detail(store->log, "%s: an unfinished upload of '%s' was ended", base->label, found.items[i].key);
-    }
-    for (size_t i = 0; i < found.count; i++) {
-        free(found.items[i].key);
-        free(found.items[i].upload);
-    }
-    free(found.items);
+    int status = s3_list_uploads(store->s3, store->place.bucket, folder, add_unfinished, found, &inner);
     free(folder);
-    if (status == 0)
+    if (status == 0 || inner.code == ERR_UNSUPPORTED)
         return 0;
     s3_store_wrap(store, "look for unfinished uploads below", prefix, &inner);
     if (err != NULL)
         *err = inner;
     return -1;
+}
+
+static void unfinished_release(struct unfinished *found) {
+    for (size_t i = 0; i < found->count; i++) {
+        free(found->items[i].key);
+        free(found->items[i].upload);
+    }
+    free(found->items);
+}
+
+int s3_store_list_uploads(struct store *base, const char *prefix, int64_t before, store_each_upload *each,
+                          void *context, struct err *err) {
+    struct s3_store *store = (struct s3_store *)base;
+    struct unfinished found;
+
+    int status = list_unfinished(store, prefix, before, &found, err);
+    for (size_t i = 0; i < found.count && status == 0; i++)
+        status = each(context, s3_store_name(store, found.items[i].key), found.items[i].begun, err);
+    unfinished_release(&found);
+    return status;
+}
+
+int s3_store_sweep(struct store *base, const char *prefix, int64_t before, struct err *err) {
+    struct s3_store *store = (struct s3_store *)base;
+    struct unfinished found;
+
+    int status = list_unfinished(store, prefix, before, &found, err);
+    for (size_t i = 0; i < found.count && status == 0; i++) {
+        const struct unfinished_upload *upload = &found.items[i];
+        status = s3_multipart_abort(store->s3, store->place.bucket, upload->key, upload->upload, err);
+        if (status == 0)
+            log_detail(store->log, "%s: an unfinished upload of '%s' was ended", base->label, upload->key);
+        else
+            s3_store_wrap(store, "end an unfinished upload below", prefix, err);
+    }
+    unfinished_release(&found);
+    return status;
 }

@@ -254,6 +254,19 @@ static int lock_until(struct store *base, const char *name, int64_t until, struc
     return status;
 }
 
+static int locked_until(struct store *base, const char *name, int64_t *until, struct err *err) {
+    struct s3_store *store = (struct s3_store *)base;
+    struct s3_lock lock = { 0 };
+    char *key = s3_store_key(store, name);
+
+    int status = s3_get_lock(store->s3, store->place.bucket, key, NULL, &lock, err);
+    free(key);
+    if (status < 0)
+        return s3_store_wrap(store, "look at the lock of", name, err);
+    *until = lock.legal_hold ? INT64_MAX : lock.mode != S3_LOCK_NONE ? lock.until : 0;
+    return 0;
+}
+
 /*
  * Opening
  */
@@ -282,6 +295,8 @@ static const struct store_ops BUCKET_OPS = {
     .list_kept = list_kept,
     .remove = s3_store_remove,
     .lock_until = lock_until,
+    .locked_until = locked_until,
+    .list_uploads = s3_store_list_uploads,
     .sweep = s3_store_sweep,
     .lock_take = s3_store_lock_take,
     .lock_release = s3_store_lock_release,

@@ -148,6 +148,13 @@ int store_lock_until(struct store *store, const char *name, int64_t until, struc
     return lock_date(store, until) != 0 ? store->ops->lock_until(store, name, until, err) : 0;
 }
 
+int store_locked_until(struct store *store, const char *name, int64_t *until, struct err *err) {
+    *until = 0;
+    if (check_name(name, err) < 0)
+        return -1;
+    return store->ops->locked_until != NULL ? store->ops->locked_until(store, name, until, err) : 0;
+}
+
 int store_remove(struct store *store, const char *name, struct store_removal *removal, struct err *err) {
     struct store_removal unasked = { 0 };
     if (check_name(name, err) < 0)
@@ -157,6 +164,13 @@ int store_remove(struct store *store, const char *name, struct store_removal *re
     int status = store->ops->remove(store, name, removal != NULL ? removal : &unasked, err);
     buffer_release(&unasked.ids);
     return status;
+}
+
+int store_list_uploads(struct store *store, const char *prefix, int64_t before, store_each_upload *each, void *context,
+                       struct err *err) {
+    if (*prefix != '\0' && check_name(prefix, err) < 0)
+        return -1;
+    return store->ops->list_uploads != NULL ? store->ops->list_uploads(store, prefix, before, each, context, err) : 0;
 }
 
 int store_sweep(struct store *store, const char *prefix, int64_t before, struct err *err) {

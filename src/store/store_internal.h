@@ -22,8 +22,11 @@ struct store_ops {
     int (*list_kept)(struct store *store, const char *prefix, store_each_kept *each, void *context,
                      struct err *err); /* NULL: as list, nothing is hidden */
     int (*remove)(struct store *store, const char *name, struct store_removal *removal, struct err *err);
-    int (*lock_until)(struct store *store, const char *name, int64_t until, struct err *err); /* NULL: no locks */
-    int (*sweep)(struct store *store, const char *prefix, int64_t before, struct err *err);   /* NULL: nothing to do */
+    int (*lock_until)(struct store *store, const char *name, int64_t until, struct err *err);    /* NULL: no locks */
+    int (*locked_until)(struct store *store, const char *name, int64_t *until, struct err *err); /* NULL: no locks */
+    int (*list_uploads)(struct store *store, const char *prefix, int64_t before, store_each_upload *each, void *context,
+                        struct err *err);                                                   /* NULL: there are none */
+    int (*sweep)(struct store *store, const char *prefix, int64_t before, struct err *err); /* NULL: nothing to do */
     int (*lock_take)(struct store *store, const char *name, int64_t wait, struct store_lock **lock, struct err *err);
     void (*lock_release)(struct store_lock *lock); /* frees */
     bool lock_is_global;

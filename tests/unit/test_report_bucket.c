@@ -9,6 +9,7 @@
 #include "../lib/report_world.h"
 #include "../lib/scratch.h"
 #include "../lib/scratch_bucket.h"
+#include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,20 +23,22 @@ struct bucket_world {
 };
 
 /* False where there is no server to be had. `guest`: the mirror is written by a key that may not delete. */
-static bool open_world(struct bucket_world *there, bool guest) {
+static bool open_world(struct bucket_world *there, enum test_bucket kind, bool guest) {
     struct err err = { 0 };
     struct store *store;
+    enum s3_lock_mode lock = kind == TEST_BUCKET_LOCKED ? S3_LOCK_GOVERNANCE : S3_LOCK_NONE;
     if (!test_rgw_available())
         return false;
-    char *name = test_rgw_bucket(TEST_BUCKET_VERSIONED);
+    char *name = test_rgw_bucket(kind);
     *there = (struct bucket_world){ .bucket = scratch_bucket_make(name, "p", NULL) };
     free(name);
     if (guest)
         scratch_bucket_invite(there->bucket);
     const char *path = guest ? there->bucket->guest : there->bucket->address;
-    const struct store_address address = { .path = path, .services = &there->bucket->services };
+    const struct store_address address = { .path = path, .services = &there->bucket->services, .lock = lock };
     assert_success(store_open(&address, true, &store, &err), &err);
     report_world_open(&there->report, store, path);
+    there->report.places[1].lock = lock;
     return true;
 }
 
@@ -93,7 +96,7 @@ static void what_is_destroyed_in_a_bucket_is_confirmed_with_its_versions(void **
     (void)state;
     struct bucket_world there;
     char head[REPO_NAME_MAX];
-    if (!open_world(&there, false))
+    if (!open_world(&there, TEST_BUCKET_VERSIONED, false))
         skip();
     report_world_expect_none(&there.report);
     struct buffer bytes = read_object(&there, report_world_head(&there.report, 0, head));
@@ -124,7 +127,7 @@ static void what_is_hidden_or_lies_beneath_is_told_of(void **state) {
     (void)state;
     struct bucket_world there;
     char head[REPO_NAME_MAX], pack[REPO_NAME_MAX];
-    if (!open_world(&there, false))
+    if (!open_world(&there, TEST_BUCKET_VERSIONED, false))
         skip();
     struct buffer bytes = read_object(&there, report_world_pack(&there.report, 1, pack));
     put(&there, pack, bytes.data, bytes.length);
@@ -150,7 +153,7 @@ static void what_a_key_may_only_hide_exists_still(void **state) {
     (void)state;
     struct bucket_world there;
     char head[REPO_NAME_MAX];
-    if (!open_world(&there, true))
+    if (!open_world(&there, TEST_BUCKET_VERSIONED, true))
         skip();
     report_world_expire(&there.report, 0, 0);
     report_world_copy(&there.report);
@@ -174,11 +177,79 @@ static void what_a_key_may_only_hide_exists_still(void **state) {
     close_world(&there);
 }
 
+static void a_lock_is_told_of_and_what_it_refuses_is_an_exception(void **state) {
+    (void)state;
+    struct bucket_world there;
+    struct err err = { 0 };
+    char head[REPO_NAME_MAX], name[2 * REPO_NAME_MAX];
+    int64_t until = clock_now() + 2 * DAY;
+    if (!open_world(&there, TEST_BUCKET_LOCKED, false))
+        skip();
+    const struct report_snapshot *snapshots = report_world_look(&there.report)->snapshots;
+    assert_int_equal(snapshots[0].copies[1].locked_until, 0);
+    snprintf(name, sizeof name, "%s/%s", there.report.mirror.scratch.keys.set_name,
+             report_world_head(&there.report, 0, head));
+    assert_success(store_lock_until(there.report.mirror.mirror, name, until, &err), &err);
+    report_world_expect_none(&there.report);
+    snapshots = there.report.report.snapshots;
+    assert_int_equal(snapshots[0].copies[1].locked_until, until);
+    assert_int_equal(snapshots[0].copies[0].locked_until, 0);
+    assert_int_equal(snapshots[1].copies[1].locked_until, 0);
+
+    report_world_expire(&there.report, 0, 0);
+    report_world_copy(&there.report);
+    there.report.now += HOUR;
+    const struct report *report = report_world_look(&there.report);
+    assert_true(report->as_expected);
+    assert_int_equal(count_findings(&there, FINDING_EXCEPTION, head), 1);
+    size_t refused = 0;
+    for (size_t i = 0; i < report->destruction_count; i++)
+        if (report->destructions[i].place == 1 && strcmp(report->destructions[i].object, head) == 0) {
+            assert_int_equal(report->destructions[i].state, DESTRUCTION_REFUSED);
+            assert_int_equal(report->destructions[i].refused_until, until);
+            refused++;
+        }
+    assert_int_equal(refused, 1);
+    assert_int_equal(report->snapshots[0].copies[1].locked_until, until);
+
+    /* A lock that is over holds nothing. */
+    there.report.now = until + 1;
+    report = report_world_look(&there.report);
+    assert_int_equal(report->snapshots[0].copies[1].locked_until, 0);
+    close_world(&there);
+}
+
+static void an_upload_that_nobody_finished_is_excess(void **state) {
+    (void)state;
+    struct bucket_world there;
+    struct err err = { 0 };
+    const struct s3_put options = { 0 };
+    char *upload = NULL;
+    if (!open_world(&there, TEST_BUCKET_VERSIONED, false))
+        skip();
+    char *key = key_of(&there, "packs/aa/left");
+    assert_success(s3_multipart_begin(there.bucket->client, there.bucket->name, key, &options, &upload, &err), &err);
+    there.report.now = clock_now() + DAY / 2;
+    report_world_look(&there.report);
+    assert_int_equal(count_findings(&there, FINDING_EXCESS, "packs/aa/left"), 0);
+    there.report.now += DAY;
+    report_world_look(&there.report);
+    assert_int_equal(count_findings(&there, FINDING_EXCESS, "packs/aa/left"), 1);
+    assert_success(s3_multipart_abort(there.bucket->client, there.bucket->name, key, upload, &err), &err);
+    report_world_look(&there.report);
+    assert_int_equal(count_findings(&there, FINDING_EXCESS, "packs/aa/left"), 0);
+    free(upload);
+    free(key);
+    close_world(&there);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_destroyed_in_a_bucket_is_confirmed_with_its_versions),
         cmocka_unit_test(what_is_hidden_or_lies_beneath_is_told_of),
         cmocka_unit_test(what_a_key_may_only_hide_exists_still),
+        cmocka_unit_test(a_lock_is_told_of_and_what_it_refuses_is_an_exception),
+        cmocka_unit_test(an_upload_that_nobody_finished_is_excess),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -270,6 +270,7 @@ static void a_lock_is_lengthened_and_never_shortened(void **state) {
     struct store *store = open_locked(bucket, S3_LOCK_GOVERNANCE);
     struct store_upload *upload;
     enum s3_lock_mode mode;
+    int64_t told;
     struct err err = { 0 };
 
     assert_success(store_upload_begin(store, &upload, &err), &err);
@@ -282,7 +283,12 @@ static void a_lock_is_lengthened_and_never_shortened(void **state) {
     assert_int_equal(locked_until(bucket, "p/a", &mode), now + 2000);
     assert_success(store_lock_until(store, "a", now + 500, &err), &err);
     assert_int_equal(locked_until(bucket, "p/a", &mode), now + 2000);
+    assert_success(store_locked_until(store, "a", &told, &err), &err);
+    assert_int_equal(told, now + 2000);
     bucket_put(store, "b", "not locked yet");
+    assert_success(store_locked_until(store, "b", &told, &err), &err);
+    assert_int_equal(told, 0);
+    assert_failure(store_locked_until(store, "absent", &told, &err), ERR_NOT_FOUND, &err);
     assert_int_equal(locked_until(bucket, "p/b", &mode), 0);
     assert_success(store_lock_until(store, "b", now + 500, &err), &err);
     assert_int_equal(locked_until(bucket, "p/b", &mode), now + 500);

@@ -105,6 +105,10 @@ int store_list_kept(struct store *store, const char *prefix, store_each_kept *ea
 int store_lock_until(struct store *store, const char *name, int64_t until, struct err *err) MUST_CHECK;
 bool store_locks(const struct store *store); /* it was opened with a lock */
 
+/* Until when the object's newest version is locked, whoever locked it, however the store was opened: 0 is not at all,
+ * INT64_MAX by a legal hold. ERR_DENIED and ERR_UNSUPPORTED where that cannot be asked. */
+int store_locked_until(struct store *store, const char *name, int64_t *until, struct err *err) MUST_CHECK;
+
 /* How a removal went. */
 struct store_removal {
     unsigned versions;    /* that were destroyed, hide markers counted; a directory's objects have one */
@@ -118,6 +122,12 @@ struct store_removal {
  * when it returns 0; an absent object is a success, so removal can be repeated. ERR_REFUSED when a lock holds a version
  * (what is not locked is gone then; nothing is hidden). `removal` may be NULL. */
 int store_remove(struct store *store, const char *name, struct store_removal *removal, struct err *err) MUST_CHECK;
+
+/* Calls `each` for every unfinished upload below the folder `prefix` that began before then, with the name that it was
+ * to have. None in a directory. */
+typedef int store_each_upload(void *context, const char *name, int64_t begun, struct err *err);
+int store_list_uploads(struct store *store, const char *prefix, int64_t before, store_each_upload *each, void *context,
+                       struct err *err) MUST_CHECK;
 
 /* Aborts unfinished uploads below the folder `prefix` that began before then. Nothing for a directory, which sweeps
  * when it is opened. */
