@@ -14,8 +14,51 @@ struct follower {
     struct needs *needs;
     struct placed ***has; /* by place and number of the pack: where it is there, whole; or NULL */
     uint32_t **missing;   /* by place and number: snapshots that are there and miss it there */
+    bool **unlisted;      /* by place and number: no index object there lists it */
     struct need need;
 };
+
+/* The index that a place is read by: its own. */
+static int read_by(struct listed_place *place, struct index **index, struct err *err) {
+    if (!place->index) {
+        struct index *loaded = index_new();
+        if (index_load(loaded, &place->repo, err) < 0) {
+            index_free(loaded);
+            return -1;
+        }
+        place->index = loaded;
+    }
+    *index = place->index;
+    return 0;
+}
+
+static bool has_objects(const struct listed_place *place, const struct store_names *names) {
+    bool all = true;
+    for (size_t i = 0; i < names->count && all; i++) {
+        const struct placed *placed = place_find(place, names->items[i].name + strlen(place->repo.keys->set_name) + 1);
+        all = placed && !placed->hidden && placed->size == names->items[i].size;
+    }
+    return all;
+}
+
+/* Without an index object that lists it a pack is there and of no use. Names are hashes: where a place has the index
+ * objects that were loaded it knows the same packs, and only else its own must be read. */
+static int look_for_unlisted(struct follower *follower, size_t p, struct err *err) {
+    struct listed_place *place = &follower->reporting->places[p];
+    struct index *own = NULL;
+    if (!place->reached || has_objects(place, index_objects(follower->index)))
+        return 0;
+    if (read_by(place, &own, err) < 0) {
+        if (err->code == ERR_INTERRUPTED)
+            return -1;
+        report_find(follower->reporting, err->code == ERR_CORRUPT ? FINDING_TAMPERED : FINDING_UNKNOWN,
+                    place->asked->name, "index", "%s", err->message);
+        err_clear(err);
+    }
+    for (size_t i = 0; i < index_pack_count(follower->index); i++)
+        follower->unlisted[p][i] = !own || !index_find_pack(own, index_pack(follower->index, i)->pack);
+    return 0;
+}
 
 static int open_follower(struct follower *follower, struct reporting *reporting, size_t at, struct err *err) {
     *follower = (struct follower){ .reporting = reporting, .at = at, .index = index_new() };
@@ -25,9 +68,11 @@ static int open_follower(struct follower *follower, struct reporting *reporting,
     follower->needs = needs_new(follower->index);
     follower->has = mem_array(places, sizeof *follower->has);
     follower->missing = mem_array(places, sizeof *follower->missing);
+    follower->unlisted = mem_array(places, sizeof *follower->unlisted);
     for (size_t p = 0; p < places; p++) {
         follower->has[p] = mem_array(packs + 1, sizeof **follower->has);
         follower->missing[p] = mem_array(packs + 1, sizeof **follower->missing);
+        follower->unlisted[p] = mem_array(packs + 1, sizeof **follower->unlisted);
         for (size_t i = 0; i < packs; i++) {
             const struct pack_table *table = index_pack(follower->index, i);
             struct placed *placed = place_find_pack(&reporting->places[p], table->pack);
@@ -35,6 +80,9 @@ static int open_follower(struct follower *follower, struct reporting *reporting,
                 follower->has[p][i] = placed;
         }
     }
+    for (size_t p = 0; p < places; p++)
+        if (p != at && look_for_unlisted(follower, p, err) < 0)
+            return -1;
     return 0;
 }
 
@@ -42,9 +90,11 @@ static void close_follower(struct follower *follower) {
     for (size_t p = 0; follower->has && p < follower->reporting->request->place_count; p++) {
         free(follower->has[p]);
         free(follower->missing[p]);
+        free(follower->unlisted[p]);
     }
     free(follower->has);
     free(follower->missing);
+    free(follower->unlisted);
     free(follower->need.packs);
     needs_free(follower->needs);
     index_free(follower->index);
@@ -75,21 +125,6 @@ static bool stands_in(const struct reporting *reporting, const struct report_sna
     return reporting->places[p].reached && snapshot->copies[p].state == COPY_UNKNOWN;
 }
 
-/* The index that a place is read by: its own. */
-static int read_by(struct follower *follower, size_t p, struct index **index, struct err *err) {
-    struct listed_place *place = &follower->reporting->places[p];
-    if (!place->index) {
-        struct index *loaded = index_new();
-        if (index_load(loaded, &place->repo, err) < 0) {
-            index_free(loaded);
-            return -1;
-        }
-        place->index = loaded;
-    }
-    *index = place->index;
-    return 0;
-}
-
 /* The reference streams are read wherever they are whole: what the repository lost a mirror may have. */
 static int follow(struct follower *follower, const struct report_snapshot *snapshot, struct err *err) {
     struct reporting *reporting = follower->reporting;
@@ -99,7 +134,7 @@ static int follow(struct follower *follower, const struct report_snapshot *snaps
         if (!reporting->places[p].reached)
             continue;
         err_clear(err);
-        if (read_by(follower, p, &index, err) == 0 &&
+        if (read_by(&reporting->places[p], &index, err) == 0 &&
             needs_of(follower->needs, &reporting->places[p].repo, index, &snapshot->head, &follower->need, err) == 0)
             return 0;
         if (err->code == ERR_INTERRUPTED)
@@ -116,6 +151,10 @@ static bool goes(const struct report_snapshot *snapshot) {
     return snapshot->expired != 0 && !snapshot->held;
 }
 
+static bool serves(const struct follower *follower, size_t p, uint32_t pack) {
+    return follower->has[p][pack] && !follower->unlisted[p][pack];
+}
+
 static void judge_copy(struct follower *follower, struct report_snapshot *snapshot, size_t p) {
     struct report_copy *copy = &snapshot->copies[p];
     const uint32_t *packs;
@@ -123,7 +162,7 @@ static void judge_copy(struct follower *follower, struct report_snapshot *snapsh
     copy->packs = follower->need.count;
     for (size_t i = 0; i < follower->need.count; i++) {
         uint32_t pack = follower->need.packs[i];
-        if (follower->has[p][pack])
+        if (serves(follower, p, pack))
             continue;
         copy->missing_packs++;
         follower->missing[p][pack] += !goes(snapshot);
@@ -131,7 +170,7 @@ static void judge_copy(struct follower *follower, struct report_snapshot *snapsh
     for (size_t at = 0; needs_choice(follower->needs, at, &packs, &count); at++) {
         bool met = false;
         for (uint32_t i = 0; i < count; i++)
-            met = met || follower->has[p][packs[i]];
+            met = met || serves(follower, p, packs[i]);
         copy->packs++;
         copy->missing_packs += !met;
         for (uint32_t i = 0; i < count && !met; i++)
@@ -187,26 +226,45 @@ static int follow_snapshot(struct follower *follower, struct report_snapshot *sn
 /* --- what is missing ------------------------------------------------------------------------------------------------
  */
 
+static void tell_pack(const struct follower *follower, size_t p, size_t i) {
+    const struct pack_table *table = index_pack(follower->index, i);
+    const struct listed_place *place = &follower->reporting->places[p];
+    const struct placed *placed = place_find_pack(place, table->pack);
+    uint32_t missing = follower->missing[p][i];
+    char name[REPO_NAME_MAX];
+    repo_pack_name(&place->repo, name, table->pack);
+    report_find(follower->reporting, placed && !placed->hidden ? FINDING_TAMPERED : FINDING_MISSING, place->asked->name,
+                name + strlen(place->repo.keys->set_name) + 1, "%s, and %u snapshot%s that the place has need%s it",
+                !placed          ? "it is not there"
+                : placed->hidden ? "it is hidden"
+                                 : "it has not the size that it was written with",
+                missing, missing == 1 ? "" : "s", missing == 1 ? "s" : "");
+}
+
+/* One that is hidden is told of with all that is hidden and should not be. */
+static void tell_index_object(const struct follower *follower, size_t p, const uint8_t object[32]) {
+    const struct listed_place *place = &follower->reporting->places[p];
+    char hash[65], name[REPO_NAME_MAX];
+    snprintf(name, sizeof name, "index/%s", hex_encode(hash, object, 32));
+    if (!place_find(place, name))
+        report_find(follower->reporting, FINDING_MISSING, place->asked->name, name,
+                    "it is not there, and it alone lists packs that snapshots there need");
+}
+
+/* The packs of one index object stand together in the index. */
 static void tell_missing(const struct follower *follower) {
-    struct reporting *reporting = follower->reporting;
-    for (size_t p = 0; p < reporting->request->place_count; p++)
+    for (size_t p = 0; p < follower->reporting->request->place_count; p++) {
+        const uint8_t *told = NULL;
         for (size_t i = 0; i < index_pack_count(follower->index); i++) {
-            const struct pack_table *table = index_pack(follower->index, i);
-            const struct listed_place *place = &reporting->places[p];
-            const struct placed *placed = place_find_pack(place, table->pack);
-            char name[REPO_NAME_MAX];
-            uint32_t missing = follower->missing[p][i];
-            if (missing == 0)
+            const uint8_t *object = index_pack_object(follower->index, i);
+            if (follower->missing[p][i] == 0)
                 continue;
-            repo_pack_name(&place->repo, name, table->pack);
-            report_find(reporting, placed && !placed->hidden ? FINDING_TAMPERED : FINDING_MISSING, place->asked->name,
-                        name + strlen(place->repo.keys->set_name) + 1,
-                        "%s, and %u snapshot%s that the place has need%s it",
-                        !placed          ? "it is not there"
-                        : placed->hidden ? "it is hidden"
-                                         : "it has not the size that it was written with",
-                        missing, missing == 1 ? "" : "s", missing == 1 ? "s" : "");
+            if (!follower->has[p][i])
+                tell_pack(follower, p, i);
+            if (follower->unlisted[p][i] && (!told || memcmp(told, object, 32) != 0))
+                tell_index_object(follower, p, told = object);
         }
+    }
 }
 
 /* Snapshots that only this mirror has are followed by its own index. */

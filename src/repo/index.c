@@ -19,6 +19,7 @@ struct indexed_pack {
     uint64_t *anchors;  /* offset of every ANCHOR_STEP-th slot */
     uint32_t *order;    /* slots by (section, number); NULL when they stand like that already */
     uint32_t *sections; /* where each section begins in that order; section_count + 1 of them */
+    uint8_t object[32]; /* the index object that it was loaded from; zeros: it was added since */
     bool forgotten;
 };
 
@@ -204,6 +205,10 @@ void index_forget_pack(struct index *index, const uint8_t pack[32]) {
         found->forgotten = true;
 }
 
+const uint8_t *index_pack_object(const struct index *index, size_t at) {
+    return index->packs[at].object;
+}
+
 const struct store_names *index_objects(const struct index *index) {
     return &index->objects;
 }
@@ -265,6 +270,7 @@ bool index_place(const struct index *index, const uint8_t birth[BIRTH_SIZE], uin
 
 static int decode_object(struct index *index, const struct buffer *payload, const char *name, struct err *err) {
     struct reader reader;
+    size_t first = index->count;
     reader_init(&reader, payload->data, payload->length);
     uint64_t count = reader_varint(&reader);
     for (uint64_t i = 0; i < count && !reader.failed; i++) {
@@ -280,6 +286,8 @@ static int decode_object(struct index *index, const struct buffer *payload, cons
         table.size = size;
         index_add(index, &table);
     }
+    for (size_t i = first; i < index->count; i++)
+        (void)repo_name_hash(name, index->packs[i].object);
     return reader_finish(&reader, name, err);
 }
 

@@ -209,6 +209,24 @@ static void a_pack_that_was_cut_is_told_of(void **state) {
     buffer_release(&bytes);
 }
 
+static void an_index_object_that_a_mirror_lost_leaves_its_packs_of_no_use(void **state) {
+    struct report_world *world = *state;
+    char index[REPO_NAME_MAX];
+    object_of(world, 1, "index", false, index);
+    take(world, 1, index);
+    report_world_expect(world, FINDING_MISSING, "test", index);
+    size_t incomplete = 0;
+    for (size_t i = 0; i < NIGHTS; i++) {
+        const struct report_copy *copies = world->report.snapshots[i].copies;
+        assert_int_equal(copies[0].state, COPY_WHOLE);
+        assert_int_equal(copies[1].state == COPY_INCOMPLETE, copies[1].missing_packs > 0);
+        incomplete += copies[1].state == COPY_INCOMPLETE;
+    }
+    assert_true(incomplete > 0);
+    mend(world, 1, index);
+    report_world_expect_none(world);
+}
+
 static void an_object_that_nobody_knows_is_excess(void **state) {
     struct report_world *world = *state;
     static const char *const STRANGERS[] = {
@@ -425,6 +443,7 @@ int main(void) {
         cmocka_unit_test(a_pack_that_was_deleted_is_missing),
         cmocka_unit_test(every_pack_that_is_deleted_is_missing),
         cmocka_unit_test(a_pack_that_was_cut_is_told_of),
+        cmocka_unit_test(an_index_object_that_a_mirror_lost_leaves_its_packs_of_no_use),
         cmocka_unit_test(an_object_that_nobody_knows_is_excess),
         cmocka_unit_test(a_head_that_does_not_verify_is_told_of),
         cmocka_unit_test(a_journal_that_was_cut_anywhere_is_told_of),

@@ -70,7 +70,7 @@ struct report_run {
 
 /* Part 5: a snapshot in a place. */
 enum copy_state {
-    COPY_WHOLE,      /* its head and every pack that it needs are listed there */
+    COPY_WHOLE,      /* its head, every pack that it needs and index objects that know these packs are there */
     COPY_INCOMPLETE, /* its head is, but not all it needs */
     COPY_ABSENT,     /* not there: not copied yet, or gone */
     COPY_HIDDEN,     /* its head is hidden there: its bytes may still exist */
@@ -79,10 +79,10 @@ enum copy_state {
 const char *copy_state_text(enum copy_state state);
 struct report_copy {
     enum copy_state state;
-    int64_t stored;    /* when its head came there, by the store's clock */
-    unsigned versions; /* of its head */
-    uint64_t packs, missing_packs;
-    int64_t locked_until; /* its head; 0: not locked, or not known */
+    int64_t stored;                /* when its head came there, by the store's clock */
+    unsigned versions;             /* of its head */
+    uint64_t packs, missing_packs; /* missing: or known to no index object there */
+    int64_t locked_until;          /* its head; 0: not locked, or not known */
 };
 
 /* Part 4: a snapshot that existed in the period. */

@@ -38,6 +38,9 @@ const struct pack_table *index_pack(const struct index *index, size_t at);
 const struct pack_table *index_find_pack(const struct index *index, const uint8_t pack[32]);
 void index_forget_pack(struct index *index, const uint8_t pack[32]); /* its places no longer answer */
 
+/* The hash in the name of the index object that a pack was loaded from; zeros for one that was added. Borrowed. */
+const uint8_t *index_pack_object(const struct index *index, size_t at);
+
 /* Names of the index objects it was loaded from, for the purge that replaces them. */
 const struct store_names *index_objects(const struct index *index);
 
