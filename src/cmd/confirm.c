@@ -4,20 +4,25 @@
 #include <muniment/util/file.h>
 #include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { ANSWER_MAX = 256 };
+enum { ANSWER_MAX = 256, POLL_MILLISECONDS = 200 };
 
 static int read_answer(int terminal, struct buffer *answer, struct err *err) {
     while (answer->length < ANSWER_MAX) {
         uint8_t byte;
-        ssize_t got = read(terminal, &byte, 1);
+        struct pollfd ready = { .fd = terminal, .events = POLLIN };
+        int there = poll(&ready, 1, POLL_MILLISECONDS); /* a signal just before a read would not end the read */
+        if (interrupt_check(err) < 0)
+            return -1;
+        if (there == 0 || (there < 0 && errno == EINTR))
+            continue;
+        ssize_t got = there < 0 ? -1 : read(terminal, &byte, 1);
         if (got < 0 && errno != EINTR)
             return err_sys(err, "read the answer from the terminal");
-        if (got < 0 && interrupt_check(err) < 0)
-            return -1;
         if (got == 0 || (got == 1 && byte == '\n'))
             return 0;
         if (got == 1)

@@ -1,4 +1,5 @@
 #include "invocation_internal.h"
+#include <muniment/repo/erasing.h>
 #include <muniment/repo/hold.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
@@ -85,7 +86,8 @@ static int count_covered(struct opened_set *set, struct hold *hold, size_t *coun
     struct heads heads = { 0 };
     struct holds one = { .items = hold, .count = 1 };
     *count = 0;
-    if (heads_load(&set->repo, &heads, err) != 0)
+    if (hold_await_purge(&set->repo, err) != 0 || erasing_refuse(&set->repo, "hold what is there", err) != 0 ||
+        heads_load(&set->repo, &heads, err) != 0)
         return -1;
     for (size_t i = 0; i < heads.count; i++)
         *count += holds_cover(&one, heads.items[i].name, heads.items[i].started, hold->placed);
@@ -109,6 +111,8 @@ static int place(struct invocation *invocation, struct opened_set *set, const ch
         result = invocation_find_head(set, snapshot, &heads, &head, err);
         hold.snapshot = result == 0 ? mem_string(head->name) : NULL;
     }
+    if (result == 0)
+        result = erasing_refuse(&set->repo, "place a hold", err);
     if (result == 0)
         result = hold_place(&set->repo, &hold, err);
     if (result == 0)

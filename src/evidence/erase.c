@@ -62,6 +62,61 @@ static int read_journal(void *context, const char *segment, const struct journal
     return 0;
 }
 
+static void note_damage(void *context, const char *segment, const char *text) {
+    char **first = context;
+    (void)text;
+    if (!*first)
+        *first = mem_string(segment);
+}
+
+/* True for a mirror with a journal in which nothing is wrong. */
+static bool has_whole_journal(const struct repo *repo, struct store *store) {
+    struct repo there = *repo;
+    struct journal_survey survey = { 0 };
+    struct err ignored = { 0 };
+    char *damage = NULL;
+    there.store = store;
+    there.cache = NULL;
+    bool whole = journal_look(&there, NULL, note_damage, &damage, &survey, &ignored) == 0 && survey.findings == 0 &&
+                 survey.segments > 0;
+    free(damage);
+    journal_survey_release(&survey);
+    return whole;
+}
+
+/* A journal that is not whole may have lost the word of a hold, so it stops everything; what mends it is a copy. */
+static int advise_on_journal(const struct erasing *erasing, struct err *err) {
+    struct repo *repo = erasing->request->repo;
+    struct journal_survey survey = { 0 };
+    struct err ignored = { 0 };
+    char *damage = NULL;
+    const struct report_place *source = NULL;
+    if (err->code != ERR_CORRUPT)
+        return -1;
+    (void)!journal_look(repo, NULL, note_damage, &damage, &survey, &ignored);
+    for (size_t i = 1; i < erasing->request->place_count && !source; i++)
+        if (erasing->request->places[i].store && has_whole_journal(repo, erasing->request->places[i].store))
+            source = &erasing->request->places[i];
+    if (source)
+        err_hint(err,
+                 "nothing was erased: mirror '%s' (%s) has the journal whole, so copy '%s/journal' from there%s%s, "
+                 "and run this again",
+                 source->name, source->address, repo->keys->set_name, damage ? " over what is damaged, first at " : "",
+                 damage ? damage : "");
+    else
+        err_hint(err,
+                 "nothing was erased: no mirror that could be reached has the journal whole; bring '%s' back from "
+                 "any other copy of the repository, and run this again",
+                 damage ? damage : "what is missing");
+    free(damage);
+    journal_survey_release(&survey);
+    return -1;
+}
+
+static int walk_journal(struct erasing *erasing, struct err *err) {
+    return journal_walk(erasing->request->repo, read_journal, erasing, err) == 0 ? 0 : advise_on_journal(erasing, err);
+}
+
 /* Once erasing has begun the folder of holds goes like all others. */
 static int refuse_held(struct erasing *erasing, struct err *err) {
     struct repo *repo = erasing->request->repo;
@@ -265,10 +320,8 @@ static void destroy_journal(struct erasing *erasing) {
 }
 
 static int run_steps(struct erasing *erasing, int64_t journal_keep, struct err *err) {
-    struct repo *repo = erasing->request->repo;
     struct err why = { 0 };
-    if (journal_walk(repo, read_journal, erasing, err) < 0 || refuse_held(erasing, err) < 0 ||
-        take_locks(erasing, err) < 0)
+    if (take_locks(erasing, err) < 0 || walk_journal(erasing, err) < 0 || refuse_held(erasing, err) < 0)
         return -1;
     dated_names_sort(&erasing->removed);
     list_places(erasing);

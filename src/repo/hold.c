@@ -1,13 +1,17 @@
 #include "hold_internal.h"
+#include <muniment/repo/claim.h>
 #include <muniment/repo/record.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/hex.h>
+#include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { ID_SIZE = 8, ID_DIGITS = 2 * ID_SIZE, SNAPSHOT_MAX = 128, OBJECT_MAX = 8192, LOAD_ATTEMPTS = 16 };
+enum { PURGE_WAIT = 600 /* seconds */, STAT_ATTEMPTS = 10, STAT_PAUSE = 100 /* milliseconds */ };
 
 static const char FOLDER[] = "holds";
 
@@ -166,6 +170,22 @@ int hold_place(struct repo *repo, struct hold *hold, struct err *err) {
     return result < 0 ? err_wrap(err, "place a hold") : 0;
 }
 
+/* A purge reads the holds once it has its lock, so one that begins later knows this one. */
+int hold_await_purge(struct repo *repo, struct err *err) {
+    char name[REPO_NAME_MAX];
+    struct store_lock *lock = NULL;
+    struct claim *claim = NULL;
+    int result = store_lock_take(repo->store, repo_name(repo, name, "locks", "purge"), PURGE_WAIT, &lock, err);
+    if (result == 0)
+        result = claim_take(repo, PURGE_WAIT, &claim, err);
+    claim_release(claim);
+    store_lock_release(lock);
+    if (result == 0)
+        return 0;
+    err_wrap(err, "the hold is in force; but whether a purge that runs had ended its snapshots before is not known");
+    return err_hint(err, "look for them when the purge has ended: muniment list SET");
+}
+
 /* --- loading -------------------------------------------------------------------------------------------------------
  */
 
@@ -300,19 +320,26 @@ static bool is_loaded(const struct holds *holds, const char *id) {
     return false;
 }
 
-/* One that was placed since the folder was loaded is there by now. */
+/* One that was placed since the folder was loaded is there by now, or will be in a moment: the journal has it first. */
 static int check_absent(struct repo *repo, const char *id, struct err *err) {
     char name[REPO_NAME_MAX];
     uint64_t size;
     int64_t modified;
-    if (store_stat(repo->store, repo_name(repo, name, FOLDER, id), &size, &modified, err) == 0)
-        return 0;
-    if (err->code != ERR_NOT_FOUND)
-        return -1;
-    err_clear(err);
-    err_set(err, ERR_CORRUPT, "hold %s is in force by the journal, and is gone from '%s'", id,
-            store_label(repo->store));
-    return err_hint(err, "place it again if it is wanted, then end this one: muniment hold release SET %s", id);
+    repo_name(repo, name, FOLDER, id);
+    for (int attempt = 1; store_stat(repo->store, name, &size, &modified, err) < 0; attempt++) {
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        err_clear(err);
+        if (attempt == STAT_ATTEMPTS) {
+            err_set(err, ERR_CORRUPT, "hold %s is in force by the journal, and is gone from '%s'", id,
+                    store_label(repo->store));
+            return err_hint(err, "place it again if it is wanted, then end this one: muniment hold release SET %s", id);
+        }
+        nanosleep(&(struct timespec){ .tv_nsec = STAT_PAUSE * 1000000L }, NULL);
+        if (interrupt_check(err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int hold_witness_check(const struct hold_witness *witness, struct repo *repo, const struct holds *holds, int64_t now,

@@ -127,6 +127,9 @@ char *journal_segment_name(const struct repo *repo, const struct journal_place *
 int journal_segment_load(struct repo *repo, const struct journal_place *place, const char *name, struct buffer *payload,
                          struct err *err) MUST_CHECK;
 
+/* Reads the segment at segment->place, and checks all that can be said of it by itself. */
+int journal_segment_open(struct repo *repo, struct journal_segment *segment, struct err *err) MUST_CHECK;
+
 /* Two segments with one number. */
 void journal_refuse_fork(const char *name, struct err *err);
 

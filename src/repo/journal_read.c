@@ -67,8 +67,7 @@ static int count_event(void *context, const char *name, const struct journal_ent
     return 0;
 }
 
-/* All that can be said of a segment by itself. */
-static int open_segment(struct repo *repo, struct journal_segment *segment, struct err *err) {
+int journal_segment_open(struct repo *repo, struct journal_segment *segment, struct err *err) {
     struct reader reader;
     char name[REPO_NAME_MAX];
     journal_segment_name(repo, &segment->place, name);
@@ -85,7 +84,7 @@ static int open_one(void *context, void *item, struct err *err) {
     struct journal_reading *reading = context;
     struct journal_segment *segment = &reading->segments[*(size_t *)item];
     struct err why = { 0 };
-    segment->good = open_segment(reading->repo, segment, &why) == 0;
+    segment->good = journal_segment_open(reading->repo, segment, &why) == 0;
     if (segment->good)
         return 0;
     if (why.code != ERR_CORRUPT && why.code != ERR_NOT_FOUND && why.code != ERR_UNSUPPORTED) {

@@ -7,11 +7,8 @@
 
 #include <muniment/repo/journal.h>
 
-/* Since when; 0: it is not. Reads the whole journal. */
-int erasing_since(struct repo *repo, int64_t *since, struct err *err) MUST_CHECK;
-
-/* ERR_REFUSED, with what to do, when it is. `what` is what was tried ("capture"). A journal that is damaged refuses
- * nothing: it is the affair of others. */
+/* ERR_REFUSED, with what to do, when it is. `what` is what was tried ("capture"). A segment that is damaged refuses
+ * nothing: it is the affair of others. Reads the newest segments of each chain only, back to its last capture. */
 int erasing_refuse(struct repo *repo, const char *what, struct err *err) MUST_CHECK;
 
 #endif

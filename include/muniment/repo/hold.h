@@ -45,8 +45,11 @@ const char *hold_scope_text(enum hold_scope scope); /* "set", "snapshot", "range
 
 /* Journals the hold, then stores it: durable when it returns 0. Fills id. Needs can_sign. ERR_INVALID for one without
  * owner or reason, or whose dates contradict each other. A purge that has already decided may end a snapshot at the
- * same moment: look for it afterwards. */
+ * same moment: look for it after hold_await_purge(). */
 int hold_place(struct repo *repo, struct hold *hold, struct err *err) MUST_CHECK;
+
+/* Waits for whatever destroys and may have begun before a hold was placed: what is there afterwards, stays. */
+int hold_await_purge(struct repo *repo, struct err *err) MUST_CHECK;
 
 /* Every hold in the repository, ended ones included. ERR_CORRUPT when one cannot be read. */
 int holds_load(struct repo *repo, struct holds *holds, struct err *err) MUST_CHECK;
