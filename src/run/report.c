@@ -6,6 +6,7 @@ int report_set(struct opened_set *set, const struct settings *settings, int64_t 
                struct report *report, struct err *err) {
     struct set_places places = { 0 };
     struct lint lint = { 0 };
+    set->repo.cache = NULL; /* what is in the store now, not what this host read from it before */
     lint_set(settings, set->settings, &lint);
     int result = set_places_open(set, &places, err);
     if (result == 0) {
