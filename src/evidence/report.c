@@ -6,6 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+enum {
+    LOOKS_MAX = 6,
+    PAUSE = 200000000, /* nanoseconds between two looks: a run's steps are shorter than that, or take a lock */
+};
 
 /* --- words ----------------------------------------------------------------------------------------------------------
  */
@@ -130,7 +136,7 @@ static int make(struct reporting *reporting, struct err *err) {
     return 0;
 }
 
-int report_make(const struct report_request *request, struct report *report, struct err *err) {
+static int look(const struct report_request *request, struct report *report, struct err *err) {
     struct reporting reporting = { .request = request, .report = report };
     *report = (struct report){ 0 };
     int result = make(&reporting, err);
@@ -139,9 +145,80 @@ int report_make(const struct report_request *request, struct report *report, str
     holds_release(&reporting.holds);
     index_free(reporting.index);
     calendar_close(reporting.calendar);
-    if (result < 0) {
+    if (result < 0)
         report_release(report);
-        return err_wrap(err, "report on set '%s'", request->set);
+    return result;
+}
+
+/* --- looking twice --------------------------------------------------------------------------------------------------
+ */
+
+/* What a run that works meanwhile may seem to have done: the places are listed one after another, and not at once. */
+static bool may_pass(const struct report_finding *finding) {
+    switch (finding->kind) {
+    case FINDING_LATE:
+    case FINDING_EXCESS:
+    case FINDING_MISSING:
+    case FINDING_TAMPERED:
+    case FINDING_UNKNOWN:
+        return finding->object != NULL;
+    case FINDING_STALE:
+    case FINDING_POLICY:
+    case FINDING_EXCEPTION:
+        break;
     }
-    return 0;
+    return false;
+}
+
+static bool equal(const char *left, const char *right) {
+    return left && right ? strcmp(left, right) == 0 : left == right;
+}
+
+static bool was_found(const struct report *report, const struct report_finding *finding) {
+    for (size_t i = 0; i < report->finding_count; i++) {
+        const struct report_finding *earlier = &report->findings[i];
+        if (earlier->kind == finding->kind && equal(earlier->place, finding->place) &&
+            equal(earlier->object, finding->object))
+            return true;
+    }
+    return false;
+}
+
+/* Findings that the look before did not make. */
+static size_t count_new(const struct report *report, const struct report *before) {
+    size_t count = 0;
+    for (size_t i = 0; i < report->finding_count; i++)
+        count += may_pass(&report->findings[i]) && !was_found(before, &report->findings[i]);
+    return count;
+}
+
+/* What differs with every look is not known. */
+static void doubt_new(struct report *report, const struct report *before) {
+    for (size_t i = 0; i < report->finding_count; i++) {
+        struct report_finding *finding = &report->findings[i];
+        if (!may_pass(finding) || was_found(before, finding))
+            continue;
+        char *text = mem_format("not the same whenever it was looked at, because runs change it: %s", finding->text);
+        free(finding->text);
+        finding->text = text;
+        finding->kind = FINDING_UNKNOWN;
+    }
+    conclude(report);
+}
+
+int report_make(const struct report_request *request, struct report *report, struct err *err) {
+    struct report before = { 0 };
+    int result = look(request, report, err);
+    for (int looks = 1; result == 0 && count_new(report, &before) > 0; looks++) {
+        if (looks == LOOKS_MAX) {
+            doubt_new(report, &before);
+            break;
+        }
+        report_release(&before);
+        before = *report;
+        (void)nanosleep(&(struct timespec){ .tv_nsec = PAUSE }, NULL);
+        result = look(request, report, err);
+    }
+    report_release(&before);
+    return result < 0 ? err_wrap(err, "report on set '%s'", request->set) : 0;
 }

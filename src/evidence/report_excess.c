@@ -56,13 +56,29 @@ static bool index_knows(const struct reporting *reporting, const char *object) {
     return strcmp(name + strlen(repo->keys->set_name) + 1, object) == 0;
 }
 
+/* Then packs may be there that it moves chunks to, and that no index object lists yet. In a bucket it has a claim, in a
+ * directory it holds a lock. */
+static bool is_purged(const struct reporting *reporting) {
+    const struct repo *repo = reporting->request->repo;
+    struct store_lock *lock = NULL;
+    struct err why = { 0 };
+    char name[REPO_NAME_MAX];
+    size_t at, end = place_folder(&reporting->places[0], "claims/", &at);
+    if (at < end || store_lock_take(repo->store, repo_name(repo, name, "locks", "purge"), 0, &lock, &why) < 0)
+        return at < end || why.code == ERR_LOCKED;
+    store_lock_release(lock);
+    return false;
+}
+
 /* Known by what the repository itself says, or by its journal. */
 static bool is_known_here(const struct reporting *reporting, const struct placed *placed, int64_t session) {
     const char *object = placed->name;
     if (is_below(object, "packs/"))
-        return !reporting->index || index_knows(reporting, object) || placed->modified >= session;
+        return !reporting->index || index_knows(reporting, object) || placed->modified >= session ||
+               is_purged(reporting);
     if (is_below(object, "snapshots/"))
-        return !reporting->report->journal_whole || past_last(&reporting->past, FACT_CAPTURED, object, NULL);
+        return !reporting->report->journal_whole || past_last(&reporting->past, FACT_CAPTURED, object, NULL) ||
+               placed->modified >= session;
     if (is_below(object, "keys/") || is_below(object, "holds/") || is_below(object, "erasures/"))
         return !reporting->report->journal_whole || past_last(&reporting->past, FACT_STORED, object, NULL);
     return true; /* index and journal are verified as a whole */

@@ -6,6 +6,7 @@
 
 enum {
     DAY = 86400,
+    PURGE_LASTS = 3600,       /* the purge that has recorded it may be at work on it */
     VERIFIED_MOST = 35 * DAY, /* seconds since a place was last read back: a month, and to spare */
     DRILLED_MOST = 95 * DAY,  /* since the last restore test: a quarter of a year, and to spare */
 };
@@ -60,7 +61,8 @@ static void look_for_dead_chunks(struct reporting *reporting) {
     for (size_t i = 0; i < packs.count; i++) {
         const struct dated_name *pack = &packs.items[i];
         char date[CLOCK_TEXT];
-        if (pack->time > reporting->request->now || past_last(&reporting->past, FACT_DECIDED, pack->name, NULL))
+        if (pack->time + PURGE_LASTS > reporting->request->now ||
+            past_last(&reporting->past, FACT_DECIDED, pack->name, NULL))
             continue;
         for (size_t p = 0; p < reporting->request->place_count; p++)
             if (place_find(&reporting->places[p], pack->name))

@@ -85,4 +85,34 @@ expect_at '2026-03-21 10:00:00Z' 22 'and reported on' report app --format json
 is 'missing - -' "$(findings)" 'with the nights that it missed'
 is confirmed "$(jq -r '[.destructions[].state] | unique | join(" ")' "$SCRATCH/out")" 'all of it is gone'
 is 0 "$(jq '[.snapshots[].copies[] | select(.state != "absent")] | length' "$SCRATCH/out")" 'in every place'
+
+# Runs that work while reports are made: what they change between two listings is no finding.
+mkdir -p "$SCRATCH/busy/data"
+sed "s|$SCRATCH|$SCRATCH/busy|g" "$CONFIG" >"$SCRATCH/busy/conf"
+mkdir -p "$SCRATCH/busy/keys" "$SCRATCH/busy/mirror"
+CONFIG=$SCRATCH/busy/conf
+date >"$SCRATCH/busy/data/day"
+expect 0 'a second repository' init app
+expect_at '2026-04-09 02:00:00Z' 0 'and its first run' run app
+echo 09 >"$SCRATCH/busy/today"
+(
+    for day in $(seq 10 24); do
+        echo "$day" | tee "$SCRATCH/busy/data/day" >"$SCRATCH/busy/tomorrow"
+        mv "$SCRATCH/busy/tomorrow" "$SCRATCH/busy/today"
+        faketime "2026-04-$day 02:00:00Z" "$MUNIMENT" -c "$CONFIG" run app || break
+    done
+    touch "$SCRATCH/busy/over"
+) >"$SCRATCH/busy/log" 2>&1 </dev/null &
+reports=0 all=
+while [ ! -e "$SCRATCH/busy/over" ]; do
+    faketime "2026-04-$(cat "$SCRATCH/busy/today") 02:01:00Z" "$MUNIMENT" -c "$CONFIG" report app --json >"$SCRATCH/out" 2>>"$SCRATCH/busy/err" ||
+        all="$all$? "
+    all=$all$(findings)
+    reports=$((reports + 1))
+done
+wait
+is '' "$all" "no report of those made beside fifteen runs has a finding"
+note "$reports reports"
+expect_at '2026-04-24 09:00:00Z' 0 'nor has the one behind them' report app --json
+is 3 "$(jq '[.snapshots[] | select(.exists)] | length' "$SCRATCH/out")" 'and as many snapshots stay as should'
 finish

@@ -238,8 +238,10 @@ struct report {
     size_t chain_count;
 };
 
-/* Looks at everything and fills the report. What cannot be looked at becomes a finding: -1 only when there is nothing
- * to say at all (the repository cannot be read). Takes the write key only. Released with report_release(). */
+/* Looks at everything and fills the report. What does not agree is looked at again, and stated only when it is found
+ * twice in a row: a run that works meanwhile changes what was listed a moment ago. What cannot be looked at becomes a
+ * finding: -1 only when there is nothing to say at all (the repository cannot be read). Takes the write key only.
+ * Released with report_release(). */
 int report_make(const struct report_request *request, struct report *report, struct err *err) MUST_CHECK;
 void report_release(struct report *report);
 
