@@ -102,6 +102,11 @@ void render_verdict(const struct report *report, struct buffer *out) {
         buffer_printf(out, "Not as promised: %s, listed in part 8.", form_count(count, numbers.findings, "finding"));
 }
 
+bool render_policy_is_sooner(const struct report *report) {
+    return report->erasure_horizon >= 0 &&
+           (report->erased_after == 0 || report->generated + report->erasure_horizon < report->erased_after);
+}
+
 void render_erasure(const struct report *report, struct buffer *out) {
     char when[CLOCK_TEXT], now[CLOCK_TEXT], span[CLOCK_TEXT];
     clock_format(now, report->generated);
@@ -110,8 +115,9 @@ void render_erasure(const struct report *report, struct buffer *out) {
                       clock_format(when, report->erased_after));
     else
         buffer_printf(out, "What is deleted in the live systems at %s may stay in a backup without end.", now);
-    if (report->erasure_horizon >= 0)
-        buffer_printf(out, " By the policy alone it takes %s.", clock_format_span(span, report->erasure_horizon));
+    if (render_policy_is_sooner(report))
+        buffer_printf(out, " By the policy, with every run in time, it is gone within %s.",
+                      clock_format_span(span, report->erasure_horizon));
     if (report->erasure_promise > 0)
         buffer_printf(out, " Promised: %s.", clock_format_span(span, report->erasure_promise));
 }

@@ -75,10 +75,16 @@ static void put_promise(struct buffer *out, const struct report *report) {
     if (report->erased_after != 0) {
         buffer_printf(out, " is in no backup after <strong>");
         html_date(out, "erasure.erased_after", report->erased_after);
-        buffer_printf(out, "</strong>.</p>\n");
+        buffer_printf(out, "</strong>.");
     } else {
-        buffer_printf(out, " may stay in a backup <strong>without end</strong>.</p>\n");
+        buffer_printf(out, " may stay in a backup <strong>without end</strong>.");
     }
+    if (render_policy_is_sooner(report)) {
+        buffer_printf(out, " By the policy, with every run in time, it is gone within ");
+        html_span(out, "erasure.horizon", report->erasure_horizon, "");
+        buffer_printf(out, ".");
+    }
+    buffer_printf(out, "</p>\n");
 }
 
 static void number(struct buffer *out, const char *field, uint64_t value, const char *of, uint64_t all,

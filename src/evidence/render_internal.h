@@ -50,6 +50,9 @@ extern const char *const RENDER_NOT_COVERED[];
 
 const char *render_scope_text(enum hold_scope scope); /* "set", "snapshot", "range" */
 
+/* What the policy alone comes to is less than what exists now makes of it: its deadlines are later, or it is held. */
+bool render_policy_is_sooner(const struct report *report);
+
 /* The verdict, and what a row that is deleted now can count on. Appended, without a line end. */
 void render_verdict(const struct report *report, struct buffer *out);
 void render_erasure(const struct report *report, struct buffer *out);
