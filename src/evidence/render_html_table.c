@@ -331,7 +331,7 @@ void html_drills(struct buffer *out, const struct report *report) {
         nothing(out, "No restore was tested in this period.");
         return;
     }
-    html_table_begin(out, "Restore tests", "When|Result|Compared|Time taken|>Size|Where|By|Message");
+    html_table_begin(out, "Restore tests", "When|Result|Compared|Time taken|>Size|Restored from|By|Message");
     for (size_t i = 0; i < report->drill_count; i++) {
         const struct report_drill *drill = &report->drills[i];
         buffer_printf(out, "<tr><td>");

@@ -83,7 +83,7 @@ static const char *span(char text[CLOCK_TEXT], int64_t seconds, const char *othe
 static void put_summary(struct buffer *out, const struct report *report) {
     struct render_numbers numbers;
     struct buffer sentence = { 0 };
-    char from[CLOCK_TEXT], until[CLOCK_TEXT], bytes[FORM_TEXT], mark[RENDER_MARK];
+    char from[CLOCK_TEXT], until[CLOCK_TEXT], bytes[FORM_TEXT], holds[FORM_TEXT], mark[RENDER_MARK];
     render_count(report, &numbers);
     buffer_printf(out, "BACKUP REPORT\n%s\n\n", render_mark(report, mark));
     render_verdict(report, &sentence);
@@ -117,8 +117,8 @@ static void put_summary(struct buffer *out, const struct report *report) {
               (unsigned long long)numbers.drills);
     paragraph(out, "   destroyed", 15, "%llu of %llu confirmed gone",
               (unsigned long long)numbers.destructions_confirmed, (unsigned long long)numbers.destructions);
-    paragraph(out, "   exceptions", 15, "%llu, and %llu holds in force", (unsigned long long)numbers.exceptions,
-              (unsigned long long)numbers.holds);
+    paragraph(out, "   exceptions", 15, "%llu, and %s in force", (unsigned long long)numbers.exceptions,
+              form_count(holds, numbers.holds, "hold"));
 }
 
 static void put_policies(struct buffer *out, const struct report *report) {
@@ -207,7 +207,8 @@ static void put_snapshots(struct buffer *out, const struct report *report) {
 }
 
 static void put_places(struct buffer *out, const struct report *report) {
-    char bytes[FORM_TEXT], hidden[FORM_TEXT], when[CLOCK_TEXT], copied[CLOCK_TEXT], lag[CLOCK_TEXT];
+    char bytes[FORM_TEXT], hidden[FORM_TEXT], snapshots[FORM_TEXT];
+    char when[CLOCK_TEXT], copied[CLOCK_TEXT], lag[CLOCK_TEXT];
     part(out, 5);
     for (size_t i = 0; i < report->store_count; i++) {
         const struct report_store *store = &report->stores[i];
@@ -221,8 +222,8 @@ static void put_places(struct buffer *out, const struct report *report) {
                   (unsigned long long)store->versions, (unsigned long long)store->hidden,
                   form_bytes(hidden, store->hidden_bytes), store->versioning, store->lock,
                   store->region ? ", region " : "", store->region ? store->region : "");
-        paragraph(out, "", 5, "%llu snapshots, the newest of %s, %s behind the repository",
-                  (unsigned long long)store->snapshots, moment(when, store->newest_snapshot, "no time"),
+        paragraph(out, "", 5, "%s, the newest of %s, %s behind the repository",
+                  form_count(snapshots, store->snapshots, "snapshot"), moment(when, store->newest_snapshot, "no time"),
                   span(lag, store->lag, "an unknown time"));
         paragraph(out, "", 5, "last copied %s, last verified %s (%llu objects, %llu damaged)",
                   moment(copied, store->copied, "never"), moment(when, store->verified, "never"),
@@ -258,9 +259,9 @@ static void put_drills(struct buffer *out, const struct report *report) {
         none(out, "No restore was tested.");
     for (size_t i = 0; i < report->drill_count; i++) {
         const struct report_drill *drill = &report->drills[i];
-        paragraph(out, "", 3, "%s  %s  %s", clock_format(when, drill->time), drill->passed ? "PASSED" : "FAILED",
-                  drill->snapshot ? drill->snapshot : "");
-        paragraph(out, "", 5, "to %s by %s: %llu of %llu found; fetched in %s, loaded in %s, compared in %s",
+        paragraph(out, "", 3, "%s  %s%s%s", clock_format(when, drill->time), drill->passed ? "PASSED" : "FAILED",
+                  drill->snapshot ? "  " : "", drill->snapshot ? drill->snapshot : "");
+        paragraph(out, "", 5, "from %s by %s: %llu of %llu found; fetched in %s, loaded in %s, compared in %s",
                   drill->target ? drill->target : "a place not named", drill->operator? drill->operator: "nobody named",
                   (unsigned long long)drill->found, (unsigned long long)drill->expected,
                   form_seconds(fetch, drill->fetch_seconds), form_seconds(load, drill->load_seconds),

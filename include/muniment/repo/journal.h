@@ -36,8 +36,8 @@
  *     held                     hold, scope (set, snapshot, range)[, snapshot][, from, until][, review][, ends]
  *     released                 hold
  *     read                     command, key (fingerprint), status[, snapshot][, target]   a use of the read key
- *     drilled                  snapshot, target, outcome (passed, failed), status, expected, found, bytes,
- *                              fetch_seconds, load_seconds, verify_seconds[, operator]
+ *     drilled                  snapshot, target (the place it came from), outcome (passed, failed), status, expected,
+ *                              found, bytes, fetch_seconds, load_seconds, verify_seconds[, operator]
  *     erasure                  object (erasures/<name>), references (how many)
  *     erasure_over             object                              no backup is left that could bring them back
  *     erasing, erased          the whole set: see muniment/evidence/erase.h
