@@ -242,7 +242,7 @@ done <<END
 $(cd "$store" && find packs -type f -size +30k | sort | head -n 1) 0,20,0,24 20,20,0,24 20,20,0,24
 $(cd "$store" && find snapshots -type f | sort | tail -n 1) 0,20,0,24 0,0,0,24 0,0,0,24
 journal/$(basename "$(s3_admin list "$bucket" "app/$id/journal/" | sed -n '$p' | sed 's/.*%2F//')") 0,20,20,24 0,0,20,24 0,0,20,0
-$(cd "$store" && find index -type f | sort | head -n 1) 0,20,0,24 20,20,0,24 20,20,0,0
+$(cd "$store" && find index -type f | sort | head -n 1) 0,20,0,24 20,20,0,24 20,20,0,24
 $(cd "$store" && find keys -type f) 20,20,0,24 20,20,0,24 20,20,0,24
 $(cd "$store" && find holds -type f) 20,20,0,24 20,20,0,24 20,20,0,24
 $(cd "$store" && find erasures -type f) 0,20,0,24 20,20,0,24 20,20,0,24

@@ -5,6 +5,8 @@
 # YEAR_NIGHTS   how many nights each promise lasts
 # YEAR_PROMISES which of them
 . "$(dirname "$0")/../lib/tap.sh"
+# Thousands of runs that each sync what they wrote: in memory they take a third of the time, and no power fails here.
+[ -n "${TMPDIR-}" ] || [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 . "$(dirname "$0")/../lib/scratch.sh"
 . "$(dirname "$0")/../lib/buckets.sh"
 command -v faketime >/dev/null || { skip 1 'faketime is not installed'; finish; }
