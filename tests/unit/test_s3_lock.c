@@ -84,7 +84,7 @@ static void where_nothing_can_be_locked_nothing_is(void **state) {
     assert_failure(s3_set_lock(s3, world->plain, "c", NULL, S3_LOCK_GOVERNANCE, clock_now() + 60, &err), ERR_INVALID,
                    &err);
     assert_failure(s3_get_lock(s3, world->locked, "absent", NULL, &lock, &err), ERR_NOT_FOUND, &err);
-    assert_failure(s3_get_lock(s3, "no-such-bucket", "c", NULL, &lock, &err), ERR_INVALID, &err);
+    assert_failure(s3_get_lock(s3, "no-such-bucket", "c", NULL, &lock, &err), ERR_NO_BUCKET, &err);
     s3_info_release(&info);
     s3_close(s3);
 
@@ -318,7 +318,7 @@ static void what_the_key_may_not_ask_stays_unknown(void **state) {
     fault_proxy_set(world->proxy, "status code=403 error=SignatureDoesNotMatch kind=bucket skip=2");
     assert_failure(s3_bucket_describe(s3, world->locked, &bucket, &err), ERR_DENIED, &err);
     fault_proxy_set(world->proxy, "");
-    assert_failure(s3_bucket_describe(s3, "no-such-bucket", &bucket, &err), ERR_INVALID, &err);
+    assert_failure(s3_bucket_describe(s3, "no-such-bucket", &bucket, &err), ERR_NO_BUCKET, &err);
     s3_bucket_release(&bucket); /* left empty */
     s3_close(s3);
 

@@ -135,7 +135,7 @@ static void unfinished_uploads_are_found_and_aborted(void **state) {
     buffer_printf(&expected, "v=%s\n", other);
     assert_string_equal(buffer_text(&seen), buffer_text(&expected));
     assert_success(s3_multipart_abort(s3, world->plain, "v", other, &err), &err);
-    assert_failure(s3_multipart_abort(s3, "no-such-bucket", "v", other, &err), ERR_INVALID, &err);
+    assert_failure(s3_multipart_abort(s3, "no-such-bucket", "v", other, &err), ERR_NO_BUCKET, &err);
     free(first);
     free(second);
     free(other);
