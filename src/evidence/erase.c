@@ -188,7 +188,7 @@ static void decide_keys(struct erasing *erasing) {
 static void decide_heads(struct erasing *erasing) {
     const struct erase_target *target = &erasing->targets[0];
     for (size_t i = 0; i < target->objects.count; i++)
-        if (strncmp(erase_below(target, target->objects.items[i].name), "snapshots/", 10) == 0)
+        if (strncmp(repo_below(target->repo, target->objects.items[i].name), "snapshots/", 10) == 0)
             journal_add(&erasing->batch, erasing->request->now, "expired", "snapshot",
                         repo_leaf(target->objects.items[i].name), "reason", "the set is erased", "deadline", "none",
                         NULL);

@@ -17,9 +17,6 @@ struct erase_target {
     struct store_names keys, objects, journal; /* all that is there, hidden names too; `objects` without the others */
 };
 
-/* Part of an object's name below the set's folder. */
-const char *erase_below(const struct erase_target *target, const char *name);
-
 /* Waits for a mirror run that is sending there. */
 int erase_lock(struct erase_target *target, struct err *err) MUST_CHECK;
 

@@ -11,13 +11,10 @@
 /* --- what there is --------------------------------------------------------------------------------------------------
  */
 
-const char *erase_below(const struct erase_target *target, const char *name) {
-    return name + strlen(target->repo->keys->set_name) + 1;
-}
-
 static bool is_in(const struct erase_target *target, const char *name, const char *folder) {
     size_t length = strlen(folder);
-    return strncmp(erase_below(target, name), folder, length) == 0 && erase_below(target, name)[length] == '/';
+    const char *below = repo_below(target->repo, name);
+    return strncmp(below, folder, length) == 0 && below[length] == '/';
 }
 
 static int collect(void *context, const struct store_kept *object, struct err *err) {

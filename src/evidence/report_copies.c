@@ -35,7 +35,7 @@ static int read_by(struct listed_place *place, struct index **index, struct err 
 static bool has_objects(const struct listed_place *place, const struct store_names *names) {
     bool all = true;
     for (size_t i = 0; i < names->count && all; i++) {
-        const struct placed *placed = place_find(place, names->items[i].name + strlen(place->repo.keys->set_name) + 1);
+        const struct placed *placed = place_find(place, repo_below(&place->repo, names->items[i].name));
         all = placed && !placed->hidden && placed->size == names->items[i].size;
     }
     return all;
@@ -234,7 +234,7 @@ static void tell_pack(const struct follower *follower, size_t p, size_t i) {
     char name[REPO_NAME_MAX];
     repo_pack_name(&place->repo, name, table->pack);
     report_find(follower->reporting, placed && !placed->hidden ? FINDING_TAMPERED : FINDING_MISSING, place->asked->name,
-                name + strlen(place->repo.keys->set_name) + 1, "%s, and %u snapshot%s that the place has need%s it",
+                repo_below(&place->repo, name), "%s, and %u snapshot%s that the place has need%s it",
                 !placed          ? "it is not there"
                 : placed->hidden ? "it is hidden"
                                  : "it has not the size that it was written with",

@@ -53,7 +53,7 @@ static bool index_knows(const struct reporting *reporting, const char *object) {
     if (!repo_name_hash(object, pack) || !reporting->index || !index_find_pack(reporting->index, pack))
         return false;
     repo_pack_name(repo, name, pack);
-    return strcmp(name + strlen(repo->keys->set_name) + 1, object) == 0;
+    return strcmp(repo_below(repo, name), object) == 0;
 }
 
 /* Then packs may be there that it moves chunks to, and that no index object lists yet. In a bucket it has a claim, in a
@@ -139,10 +139,9 @@ static int tell_upload(void *context, const char *name, int64_t begun, struct er
     const struct report_request *request = listing->reporting->request;
     char date[CLOCK_TEXT];
     (void)err;
-    report_find(listing->reporting, FINDING_EXCESS, request->places[listing->place].name,
-                name + strlen(request->repo->keys->set_name) + 1,
-                "an upload of it that began at %s was never finished, and its parts are kept",
-                clock_format(date, begun));
+    report_find(
+        listing->reporting, FINDING_EXCESS, request->places[listing->place].name, repo_below(request->repo, name),
+        "an upload of it that began at %s was never finished, and its parts are kept", clock_format(date, begun));
     return 0;
 }
 

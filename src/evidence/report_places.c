@@ -8,7 +8,7 @@ static int add_object(void *context, const struct store_kept *object, struct err
     struct listed_place *place = context;
     place->objects = mem_grow(place->objects, &place->capacity, place->count + 1, sizeof *place->objects);
     place->objects[place->count++] = (struct placed){
-        .name = mem_string(object->name + strlen(place->repo.keys->set_name) + 1),
+        .name = mem_string(repo_below(&place->repo, object->name)),
         .size = object->size,
         .modified = object->modified,
         .versions = object->versions,
@@ -93,7 +93,7 @@ struct placed *place_find(const struct listed_place *place, const char *name) {
 struct placed *place_find_pack(const struct listed_place *place, const uint8_t pack[32]) {
     char name[REPO_NAME_MAX];
     repo_pack_name(&place->repo, name, pack);
-    return place_find(place, name + strlen(place->repo.keys->set_name) + 1);
+    return place_find(place, repo_below(&place->repo, name));
 }
 
 static size_t first_not_below(const struct listed_place *place, const char *folder, size_t length, int least) {

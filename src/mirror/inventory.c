@@ -71,10 +71,6 @@ void inventory_sent(struct mirror_job *job, const struct transfer *transfer) {
     pthread_mutex_unlock(&job->lock);
 }
 
-static const char *below_set(const struct mirror_job *job, const char *name) {
-    return name + strlen(job->repo->keys->set_name) + 1;
-}
-
 static void add_pack(struct mirror_job *job, const struct store_kept *object) {
     uint8_t hash[32];
     char name[REPO_NAME_MAX];
@@ -122,7 +118,7 @@ static void decide_pack(struct mirror_job *job, const char *below) {
 static void decide_dropped(struct mirror_job *job, const struct journal_entry *checkpoint) {
     struct folder *journal = &job->folders[FOLDER_JOURNAL];
     for (size_t i = 0; i < journal->there.count; i++)
-        if (journal_checkpoint_covers(checkpoint, below_set(job, journal->there.items[i].name)))
+        if (journal_checkpoint_covers(checkpoint, repo_below(job->repo, journal->there.items[i].name)))
             journal->decided[i] = true;
     for (size_t i = 0; i < job->hidden.count; i++)
         if (journal_checkpoint_covers(checkpoint, job->hidden.items[i].name))
@@ -245,7 +241,7 @@ static bool is_below(const char *name, const char *folder) {
 
 static int add_object(void *context, const struct store_kept *object, struct err *err) {
     struct mirror_job *job = context;
-    const char *name = below_set(job, object->name);
+    const char *name = repo_below(job->repo, object->name);
     (void)err;
     if (object->hidden)
         dated_names_add(&job->hidden, name, 0);

@@ -52,7 +52,7 @@ int notice_cut(struct mirror_job *job, struct err *err) {
     job_fail(job, &why);
     snprintf(segments, sizeof segments, "%zu", count);
     journal_add(&job->destruction.events, job->options->now, "diverged", "mirror", job->options->name, "segments",
-                segments, "object", first + strlen(job->repo->keys->set_name) + 1, NULL);
+                segments, "object", repo_below(job->repo, first), NULL);
     return 0;
 }
 

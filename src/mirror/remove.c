@@ -97,7 +97,7 @@ static int remove_hidden(void *context, void *name, struct err *err) {
 /* --- snapshots that a listing left out ---------------------------------------------------------------------------- */
 
 static bool is_hidden(const struct mirror_job *job, const char *name) {
-    return dated_names_find(&job->hidden, name + strlen(job->repo->keys->set_name) + 1) != NULL;
+    return dated_names_find(&job->hidden, repo_below(job->repo, name)) != NULL;
 }
 
 /*

@@ -72,7 +72,7 @@ static bool is_content_name(const struct check *check, const char *folder, const
 
 static int list_object(void *context, const struct store_object *object, struct err *err) {
     struct check *check = context;
-    const char *below = object->name + strlen(check->repo->keys->set_name) + 1;
+    const char *below = repo_below(check->repo, object->name);
     bool known = true;
 
     if (strncmp(below, "packs/", 6) == 0)

@@ -7,12 +7,12 @@ enum { LOCK_WAIT = 60 }; /* s for a purge that runs */
 /* So that mirrors let go of the old objects, too. A host that cannot sign mends its own store alone. */
 static int journal_replaced(struct check *check, struct err *err) {
     struct journal_batch batch = { 0 };
-    size_t below = strlen(check->repo->keys->set_name) + 1;
     if (!check->repo->keys->can_sign)
         return 0;
     for (size_t i = 0; i < check->index_names.count; i++)
-        journal_add(&batch, check->options->now, "destroyed", "object", check->index_names.items[i].name + below,
-                    "reason", "written anew from the packs", NULL);
+        journal_add(&batch, check->options->now, "destroyed", "object",
+                    repo_below(check->repo, check->index_names.items[i].name), "reason", "written anew from the packs",
+                    NULL);
     int result = journal_append(check->repo, &batch, err);
     journal_batch_release(&batch);
     return result;

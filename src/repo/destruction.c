@@ -97,12 +97,8 @@ void destruction_sort(struct destruction *destruction) {
     dated_names_sort(&destruction->refusals);
 }
 
-static const char *below_set(const struct destruction *destruction, const char *name) {
-    return name + strlen(destruction->repo->keys->set_name) + 1;
-}
-
 int64_t destruction_refused(const struct destruction *destruction, const char *name) {
-    const struct dated_name *known = dated_names_find(&destruction->refusals, below_set(destruction, name));
+    const struct dated_name *known = dated_names_find(&destruction->refusals, repo_below(destruction->repo, name));
     return known && known->time > destruction->now ? known->time : 0;
 }
 
@@ -112,7 +108,7 @@ int64_t destruction_refused(const struct destruction *destruction, const char *n
 /* Adds "event object=... mirror=..." and up to two more fields. */
 static void add_event(struct destruction *destruction, const char *event, const char *name, const char *first_name,
                       const char *first, const char *second_name, const char *second) {
-    const char *object = below_set(destruction, name);
+    const char *object = repo_below(destruction->repo, name);
     if (destruction->mirror)
         journal_add(&destruction->events, destruction->now, event, "mirror", destruction->mirror, "object", object,
                     first_name, first, second_name, second, NULL);

@@ -93,11 +93,6 @@ static const char *reason_of(const struct survey *before, const struct survey_pa
     return earlier && earlier->fate == FATE_REWRITE ? "what was alive in it has moved" : "nothing refers to it";
 }
 
-/* The part of an object's name below the set's folder. */
-static const char *below_set(const struct repo *repo, const char *name) {
-    return name + strlen(repo->keys->set_name) + 1;
-}
-
 static int journal_destruction(struct destroyer *destroyer, const struct survey *before, struct err *err) {
     struct repo *repo = destroyer->repo;
     struct journal_batch batch = { 0 };
@@ -107,12 +102,12 @@ static int journal_destruction(struct destroyer *destroyer, const struct survey 
         char name[REPO_NAME_MAX];
         if (pack->fate != FATE_DROP)
             continue;
-        journal_add(&batch, now, "destroyed", "object", below_set(repo, repo_pack_name(repo, name, pack->name)),
+        journal_add(&batch, now, "destroyed", "object", repo_below(repo, repo_pack_name(repo, name, pack->name)),
                     "reason", reason_of(before, pack), NULL);
     }
     const struct store_names *objects = index_objects(destroyer->survey->index);
     for (size_t i = 0; i < objects->count; i++)
-        journal_add(&batch, now, "destroyed", "object", below_set(repo, objects->items[i].name), "reason",
+        journal_add(&batch, now, "destroyed", "object", repo_below(repo, objects->items[i].name), "reason",
                     "replaced by a newer index", NULL);
     int result = journal_append(repo, &batch, err);
     journal_batch_release(&batch);

@@ -15,7 +15,7 @@ static int note_hidden(void *context, const struct store_kept *object, struct er
     struct purge_guard *guard = context;
     (void)err;
     if (object->hidden)
-        dated_names_add(&guard->hidden, object->name + strlen(guard->repo->keys->set_name) + 1, 0);
+        dated_names_add(&guard->hidden, repo_below(guard->repo, object->name), 0);
     return 0;
 }
 
@@ -172,7 +172,7 @@ static int judge_absent(struct purge_guard *guard, const char *name, struct err 
         *err = why;
         return -1;
     }
-    if (dated_names_find(&guard->hidden, object + strlen(repo->keys->set_name) + 1))
+    if (dated_names_find(&guard->hidden, repo_below(repo, object)))
         return refuse_hidden(name, err);
     if (!guard->absent_told)
         log_warning(repo->log, "snapshot %s is gone although nothing expired it", name);

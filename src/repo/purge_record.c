@@ -188,8 +188,7 @@ int purge_deadlines_load(struct repo *repo, struct dated_names *packs, struct er
             const struct purge_pack *pack = &records.items[i].packs[j];
             char name[REPO_NAME_MAX];
             if (pack->deadline != 0)
-                dated_names_add(packs, repo_pack_name(repo, name, pack->pack) + strlen(repo->keys->set_name) + 1,
-                                pack->deadline);
+                dated_names_add(packs, repo_below(repo, repo_pack_name(repo, name, pack->pack)), pack->deadline);
         }
     purge_records_release(&records);
     dated_names_sort(packs);

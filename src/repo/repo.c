@@ -164,6 +164,10 @@ bool repo_name_hash(const char *name, uint8_t hash[32]) {
     return hex_decode(hash, SHA256_SIZE, digits);
 }
 
+const char *repo_below(const struct repo *repo, const char *name) {
+    return name + strlen(repo->keys->set_name) + 1;
+}
+
 const char *repo_leaf(const char *name) {
     const char *slash = strrchr(name, '/');
     return slash ? slash + 1 : name;

@@ -50,6 +50,9 @@ char *repo_name(const struct repo *repo, char *name, const char *folder, const c
 /* "<set>/packs/<aa>/<hash>". */
 char *repo_pack_name(const struct repo *repo, char *name, const uint8_t hash[32]);
 
+/* Part of an object's name below the set's folder ("packs/ab/..."). Borrowed from it. */
+const char *repo_below(const struct repo *repo, const char *name);
+
 /* What stands behind the last '/' of an object's name. Borrowed from it. */
 const char *repo_leaf(const char *name);
 
