@@ -6,7 +6,6 @@
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
 #include <muniment/util/pattern.h>
-#include <muniment/util/sha256.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,13 +28,6 @@ static int need_option(const struct invocation *invocation, enum option option, 
 }
 
 /* --- show --------------------------------------------------------------------------------------------------------- */
-
-/* Short enough to compare by eye, and no help to anyone who wants the key. */
-static char *fingerprint(char text[17], const uint8_t *public, size_t length) {
-    uint8_t digest[SHA256_SIZE];
-    sha256_once(digest, public, length);
-    return hex_encode(text, digest, 8);
-}
 
 static int show_read_key(struct invocation *invocation, const struct opened_set *set, struct err *err) {
     if (!set->keys->can_read) {
@@ -61,8 +53,8 @@ static int key_show(struct invocation *invocation, struct opened_set *set, struc
     const struct keys *keys = set->keys;
     struct output *output = invocation->output;
     char read_print[17], root_print[17], host[17] = "";
-    fingerprint(read_print, keys->box_public, KEY_SIZE);
-    fingerprint(root_print, keys->root_public, SIGN_PUBLIC_SIZE);
+    keys_fingerprint(read_print, keys->box_public);
+    keys_fingerprint(root_print, keys->root_public);
     if (keys->can_sign)
         keys_host_name(keys, host);
     output_text(output, "set        %s (%s)\n", set_title(set), keys->set_name);

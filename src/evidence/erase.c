@@ -3,10 +3,8 @@
 #include <muniment/repo/destruction.h>
 #include <muniment/repo/erasing.h>
 #include <muniment/util/clock.h>
-#include <muniment/util/hex.h>
 #include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
-#include <muniment/util/sha256.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -350,13 +348,11 @@ static int run_steps(struct erasing *erasing, int64_t journal_keep, struct err *
 
 int erase_set(const struct report_request *request, int64_t journal_keep, struct erase_result *result,
               struct err *err) {
-    uint8_t digest[SHA256_SIZE];
     *result = (struct erase_result){ .places = mem_array(request->place_count, sizeof *result->places),
                                      .place_count = request->place_count };
     if (!request->repo->keys->can_sign)
         return err_set(err, ERR_KEY, "erasing a set takes its write key, which signs what was done");
-    sha256_once(digest, request->repo->keys->box_public, KEY_SIZE);
-    hex_encode(result->key, digest, 8);
+    keys_fingerprint(result->key, request->repo->keys->box_public);
 
     struct erasing erasing = { .request = request,
                                .result = result,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
+#include <muniment/util/sha256.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,6 +297,12 @@ int keys_add_read(struct keys *keys, const struct keys *read, struct err *err) {
     memcpy(keys->box_secret, read->box_secret, sizeof keys->box_secret);
     memcpy(keys->root_secret, read->root_secret, sizeof keys->root_secret);
     return 0;
+}
+
+char *keys_fingerprint(char text[17], const uint8_t public_half[KEY_SIZE]) {
+    uint8_t digest[SHA256_SIZE];
+    sha256_once(digest, public_half, KEY_SIZE);
+    return hex_encode(text, digest, 8);
 }
 
 char *keys_host_name(const struct keys *keys, char name[17]) {

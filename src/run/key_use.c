@@ -1,21 +1,18 @@
 #include <muniment/repo/journal.h>
 #include <muniment/run/nightly.h>
 #include <muniment/util/clock.h>
-#include <muniment/util/hex.h>
-#include <muniment/util/sha256.h>
 #include <stdio.h>
 
 void key_use_journal(struct opened_set *set, const struct key_use *use) {
     struct journal_batch batch = { 0 };
     struct err why = { 0 };
-    uint8_t digest[SHA256_SIZE];
     char key[17], status[16];
     if (!set->keys->can_read || !set->keys->can_sign)
         return;
-    sha256_once(digest, set->keys->box_public, KEY_SIZE);
     snprintf(status, sizeof status, "%d", use->status);
 
-    const char *fields[11] = { "command", use->command, "key", hex_encode(key, digest, 8), "status", status };
+    const char *fields[11] = { "command", use->command, "key", keys_fingerprint(key, set->keys->box_public),
+                               "status",  status };
     size_t count = 6;
     if (use->snapshot) {
         fields[count++] = "snapshot";

@@ -87,6 +87,10 @@ void keys_write_text(const struct keys *keys, struct buffer *out);
 /* ERR_KEY, with what to do, when the read key is not there; `what` is what it would read ("a snapshot"). */
 int keys_need_read(const struct keys *keys, const char *what, struct err *err) MUST_CHECK;
 
+/* The first 8 bytes of the SHA-256 of a public half (KEY_SIZE bytes: box_public, root_public) in hex: short enough to
+ * compare by eye, and no help to anyone who wants the key. 17 bytes. Returns text. */
+char *keys_fingerprint(char text[17], const uint8_t public_half[KEY_SIZE]);
+
 /* First 8 bytes of the host's public key in hex: how sessions and journals name the writer. 17 bytes. */
 char *keys_host_name(const struct keys *keys, char name[17]);
 
