@@ -103,6 +103,9 @@ struct journal_reading {
 int journal_reading_load(struct repo *repo, struct journal_reading *reading, struct err *err) MUST_CHECK;
 void journal_reading_release(struct journal_reading *reading);
 
+/* The chain of a host, or NULL. */
+struct journal_span *journal_find_span(const struct journal_reading *reading, const char *host);
+
 /* True for a segment whose events count. */
 bool journal_segment_tells(const struct journal_segment *segment);
 

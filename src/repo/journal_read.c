@@ -160,7 +160,7 @@ static int look_for_dropped(struct journal_reading *reading, bool *dropped, stru
 /* --- checkpoints ----------------------------------------------------------------------------------------------------
  */
 
-static struct journal_span *find_span(const struct journal_reading *reading, const char *host) {
+struct journal_span *journal_find_span(const struct journal_reading *reading, const char *host) {
     for (size_t i = 0; i < reading->span_count; i++)
         if (strcmp(reading->segments[reading->spans[i].begin].place.host, host) == 0)
             return &reading->spans[i];
@@ -239,7 +239,7 @@ static bool checkpoint_fits(const struct journal_reading *reading, const struct 
 
 static void judge_checkpoint(struct journal_reading *reading, const struct journal_checkpoint *checkpoint) {
     const struct journal_place *end = &checkpoint->place;
-    struct journal_span *span = find_span(reading, end->host);
+    struct journal_span *span = journal_find_span(reading, end->host);
     char name[REPO_NAME_MAX];
     journal_segment_name(reading->repo, &reading->segments[checkpoint->segment].place, name);
     if (!span || reading->segments[span->end - 1].place.number <= end->number) {

@@ -91,16 +91,9 @@ static void find_witnesses(const struct keys *keys, const char *text, size_t len
 /* --- holding them against the journal -------------------------------------------------------------------------------
  */
 
-static const struct journal_span *find_chain(const struct journal_reading *reading, const char *host) {
-    for (size_t i = 0; i < reading->span_count; i++)
-        if (strcmp(reading->segments[reading->spans[i].begin].place.host, host) == 0)
-            return &reading->spans[i];
-    return NULL;
-}
-
 /* NULL when the journal is what the witness saw. */
 static char *contradiction(const struct journal_reading *reading, const struct journal_place *witness) {
-    const struct journal_span *span = find_chain(reading, witness->host);
+    const struct journal_span *span = journal_find_span(reading, witness->host);
     if (!span)
         return mem_format("the chain of host %s is gone: it had %" PRIu64 " segments", witness->host, witness->number);
 
