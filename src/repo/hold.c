@@ -128,9 +128,9 @@ static int journal_held(struct repo *repo, const struct hold *hold, struct err *
     } dates[] = {
         { "from", hold->from }, { "until", hold->until }, { "review", hold->review }, { "ends", hold->ends }
     };
-    const char *fields[10] = { NULL };
+    const char *fields[15] = { "hold", hold->id, "scope", hold_scope_text(hold->scope) };
     char texts[4][CLOCK_TEXT];
-    size_t count = 0;
+    size_t count = 4;
     if (hold->scope == HOLD_SNAPSHOT) {
         fields[count++] = "snapshot";
         fields[count++] = hold->snapshot;
@@ -141,9 +141,7 @@ static int journal_held(struct repo *repo, const struct hold *hold, struct err *
         fields[count++] = dates[i].name;
         fields[count++] = clock_format(texts[i], dates[i].when);
     }
-    journal_add(&batch, hold->placed, "held", "hold", hold->id, "scope", hold_scope_text(hold->scope), fields[0],
-                fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7], fields[8], fields[9],
-                NULL);
+    journal_add_entry(&batch, &(struct journal_entry){ hold->placed, "held", fields });
     int result = journal_append(repo, &batch, err);
     journal_batch_release(&batch);
     return result;
