@@ -83,11 +83,6 @@ char *render_witness(const struct report *report, const struct report_chain *cha
 
 /* --- sentences ---------------------------------------------------------------------------------------------------- */
 
-const char *render_scope_text(enum hold_scope scope) {
-    static const char *const TEXTS[] = { "unknown", "set", "snapshot", "range" };
-    return TEXTS[scope];
-}
-
 void render_verdict(const struct report *report, struct buffer *out) {
     struct render_numbers numbers;
     char count[FORM_TEXT];

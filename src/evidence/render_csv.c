@@ -321,7 +321,7 @@ static void put_exceptions(struct rows *rows, const struct report *report) {
         const struct hold *hold = &report->holds[i];
         cell(rows, "hold");
         cell(rows, hold->id);
-        cell(rows, render_scope_text(hold->scope));
+        cell(rows, hold_scope_text(hold->scope));
         cell(rows, hold->snapshot);
         cell_time(rows, hold->from);
         cell_time(rows, hold->until);

@@ -411,7 +411,7 @@ static void put_hold(struct buffer *out, size_t i, const struct hold *hold) {
     buffer_printf(out, "<tr><th scope=row class=id>");
     html_word(out, FIELD("holds.%zu.id", i), hold->id);
     buffer_printf(out, "<td>");
-    html_word(out, FIELD("holds.%zu.scope", i), render_scope_text(hold->scope));
+    html_word(out, FIELD("holds.%zu.scope", i), hold_scope_text(hold->scope));
     if (hold->snapshot != NULL) {
         buffer_printf(out, " <span class=\"id object\">");
         html_text(out, hold->snapshot);

@@ -48,8 +48,6 @@ struct render_requirement {
 extern const struct render_requirement RENDER_REQUIREMENTS[];
 extern const char *const RENDER_NOT_COVERED[];
 
-const char *render_scope_text(enum hold_scope scope); /* "set", "snapshot", "range" */
-
 /* What the policy alone comes to is less than what exists now makes of it: its deadlines are later, or it is held. */
 bool render_policy_is_sooner(const struct report *report);
 

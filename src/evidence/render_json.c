@@ -313,7 +313,7 @@ static void put_destruction(struct json_writer *json, const struct report *repor
 static void put_hold(struct json_writer *json, const struct hold *hold) {
     json_write_open(json, NULL, '{');
     json_write_text(json, "id", hold->id);
-    json_write_text(json, "scope", render_scope_text(hold->scope));
+    json_write_text(json, "scope", hold_scope_text(hold->scope));
     json_write_text(json, "snapshot", hold->snapshot);
     json_write_time(json, "from", hold->from);
     json_write_time(json, "until", hold->until);

@@ -302,7 +302,7 @@ static void put_exceptions(struct buffer *out, const struct report *report) {
     }
     for (size_t i = 0; i < report->hold_count; i++) {
         const struct hold *hold = &report->holds[i];
-        paragraph(out, "", 3, "hold %s of a %s%s%s: %s; by %s", hold->id, render_scope_text(hold->scope),
+        paragraph(out, "", 3, "hold %s of a %s%s%s: %s; by %s", hold->id, hold_scope_text(hold->scope),
                   hold->snapshot ? " " : "", hold->snapshot ? hold->snapshot : "", hold->reason ? hold->reason : "",
                   hold->owner ? hold->owner : "");
         paragraph(out, "", 5, "placed %s, to be reviewed %s, ends %s, %s%s", moment(placed, hold->placed, "-"),
