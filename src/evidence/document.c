@@ -20,13 +20,13 @@ enum {
 /* The one spelling that a format's trailer has: around the token. `end` is how the bytes before it end; of JSON the
  * brace that closes the object makes room for the trailer, which closes it again. */
 struct trailer {
-    const char *name, *begin, *end, *before;
+    const char *begin, *end, *before;
 };
 static const struct trailer TRAILERS[] = {
-    [REPORT_TEXT] = { "text", "# " MARK, "\n", "\n" },
-    [REPORT_JSON] = { "JSON", ",\"signature\":\"" MARK, "\"}\n", "" },
-    [REPORT_CSV] = { "CSV", "# " MARK, "\r\n", "\n" },
-    [REPORT_HTML] = { "HTML", "<!-- " MARK, " -->\n", "\n" },
+    [REPORT_TEXT] = { "# " MARK, "\n", "\n" },
+    [REPORT_JSON] = { ",\"signature\":\"" MARK, "\"}\n", "" },
+    [REPORT_CSV] = { "# " MARK, "\r\n", "\n" },
+    [REPORT_HTML] = { "<!-- " MARK, " -->\n", "\n" },
 };
 #define FORMATS (sizeof TRAILERS / sizeof *TRAILERS)
 

@@ -7,8 +7,7 @@
 
 void report_load_holds(struct reporting *reporting) {
     struct err why = { 0 };
-    reporting->holds_known = holds_load(reporting->request->repo, &reporting->holds, &why) == 0;
-    if (!reporting->holds_known)
+    if (holds_load(reporting->request->repo, &reporting->holds, &why) < 0)
         report_find(reporting, why.code == ERR_CORRUPT ? FINDING_TAMPERED : FINDING_UNKNOWN,
                     reporting->request->places[0].name, "holds", "%s", why.message);
 }

@@ -100,7 +100,6 @@ struct reporting {
     struct index *index;         /* of the repository; NULL: it cannot be read */
     int64_t erased;              /* when the whole set began to be erased; 0: it was not */
     struct holds holds;
-    bool holds_known;
 };
 
 /* Adds a finding. `place` and `object` may be NULL. */
