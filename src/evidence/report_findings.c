@@ -12,12 +12,12 @@ enum {
 };
 
 int64_t report_interval(const struct reporting *reporting) {
-    return reporting->request->policy->interval > 0 ? reporting->request->policy->interval : DAY;
+    return plan_interval(reporting->request->policy);
 }
 
 int64_t report_allowance(const struct reporting *reporting) {
-    int64_t two_runs = 2 * report_interval(reporting), slack = plan_slack(reporting->request->policy);
-    return slack > 0 && slack < two_runs ? slack : two_runs;
+    int64_t slack = plan_slack(reporting->request->policy);
+    return slack > 0 ? slack : 2 * report_interval(reporting); /* what the slack is at most */
 }
 
 struct report_snapshot *report_snapshot_of(const struct reporting *reporting, const char *object) {

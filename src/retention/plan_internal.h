@@ -19,9 +19,6 @@ uint32_t tier_wanted(const struct policy *policy, int kind);
 /* Whether the policy has any tier. */
 bool plan_has_tiers(const struct policy *policy);
 
-/* Seconds between expected runs: the policy's, or a day. */
-int64_t plan_interval(const struct policy *policy);
-
 /* The counts that bind a snapshot: the smaller of the policy's and those at birth. False: there are none, and tiers end
  * nothing. */
 bool tier_limits(const struct policy *policy, const struct plan_snapshot *snapshot, uint32_t limits[TIER_KINDS]);

@@ -1,19 +1,13 @@
-#include <muniment/retention/plan.h>
+#include "plan_internal.h"
 #include <stdio.h>
 #include <string.h>
 
 char *form_tiers(char text[FORM_TEXT], uint8_t tiers) {
-    static const struct {
-        uint8_t bit;
-        const char *name;
-    } NAMES[] = {
-        { TIER_DAILY, "daily" }, { TIER_WEEKLY, "weekly" }, { TIER_MONTHLY, "monthly" }, { TIER_YEARLY, "yearly" }
-    };
     size_t length = 0;
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
-        if (tiers & NAMES[i].bit)
-            length += (size_t)snprintf(text + length, FORM_TEXT - length, "%s%s", length > 0 ? " " : "", NAMES[i].name);
-    }
+    for (int kind = 0; kind < TIER_KINDS; kind++)
+        if (tiers & 1 << kind)
+            length += (size_t)snprintf(text + length, FORM_TEXT - length, "%s%s", length > 0 ? " " : "",
+                                       TIER_TABLE[kind].name);
     if (length == 0)
         strcpy(text, "-");
     return text;

@@ -107,6 +107,9 @@ int plan_make(const struct policy *policy, const struct calendar *calendar, cons
               size_t count, int64_t now, struct plan_verdict *verdicts, struct plan_summary *summary,
               struct err *err) MUST_CHECK;
 
+/* Seconds between expected runs: the policy's, or a day. */
+int64_t plan_interval(const struct policy *policy);
+
 /* How long before its deadline a snapshot expires: two intervals, or a quarter of max_age where that is less. */
 int64_t plan_slack(const struct policy *policy);
 
