@@ -4,7 +4,6 @@
 #include <muniment/repo/object_cache.h>
 #include <muniment/repo/record.h>
 #include <muniment/util/clock.h>
-#include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,16 +33,6 @@ static bool is_reference(const char *text) {
     return text[0] != '\0' && strlen(text) <= ERASURE_REFERENCE_MAX && text[strcspn(text, "\r\n")] == '\0';
 }
 
-/* "<time>-<sha256>", the time being that of the entry. */
-static bool name_is_right(const char *leaf, int64_t recorded) {
-    char time[CLOCK_TEXT];
-    uint8_t hash[32];
-    clock_format_compact(time, recorded);
-    size_t length = strlen(time);
-    return strncmp(leaf, time, length) == 0 && leaf[length] == '-' &&
-           hex_decode(hash, sizeof hash, leaf + length + 1) && leaf[length + 1 + 2 * sizeof hash] == '\0';
-}
-
 int erasure_decode(struct erasure *erasure, const void *payload, size_t length, const char *name, struct err *err) {
     struct reader reader;
     *erasure = (struct erasure){ 0 };
@@ -61,7 +50,7 @@ int erasure_decode(struct erasure *erasure, const void *payload, size_t length, 
 
     int result = right ? reader_finish(&reader, name, err)
                        : err_set(err, ERR_CORRUPT, "%s: the entry of the erasure ledger is malformed", name);
-    if (result == 0 && !name_is_right(repo_leaf(name), erasure->recorded))
+    if (result == 0 && !repo_leaf_is_dated(repo_leaf(name), erasure->recorded))
         result = err_set(err, ERR_CORRUPT, "%s: the entry stands under a name that is not its own", name);
     if (result < 0)
         erasure_free(erasure);
@@ -98,7 +87,7 @@ static int journal_one(struct repo *repo, const char *event, const char *name, s
 int erasure_record(struct repo *repo, struct erasure *erasure, struct err *err) {
     struct buffer payload = { 0 }, object = { 0 };
     uint8_t hash[32];
-    char name[REPO_NAME_MAX], time[CLOCK_TEXT], hash_text[65];
+    char name[REPO_NAME_MAX];
     if (!repo->keys->can_sign)
         return err_set(err, ERR_KEY, "recording an erasure takes a write key, which signs it");
     if (check_new(erasure, err) < 0)
@@ -107,8 +96,7 @@ int erasure_record(struct repo *repo, struct erasure *erasure, struct err *err) 
     erasure_encode(erasure, &payload);
     record_seal(repo->keys, RECORD_ERASURE, payload.data, payload.length, &object, hash);
     free(erasure->name);
-    erasure->name =
-        mem_format("%s-%s", clock_format_compact(time, erasure->recorded), hex_encode(hash_text, hash, sizeof hash));
+    erasure->name = repo_dated_leaf(erasure->recorded, hash);
 
     /* Not locked: it must be able to go as soon as it is of no use. */
     repo_name(repo, name, FOLDER, erasure->name);

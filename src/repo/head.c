@@ -1,8 +1,6 @@
 #include "head_internal.h"
 #include <muniment/repo/head.h>
 #include <muniment/repo/record.h>
-#include <muniment/util/clock.h>
-#include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,16 +241,6 @@ static void decode(struct head *head, struct reader *reader) {
             reader->failed = true;
 }
 
-/* "<time>-<sha256>", the time being that of the head: a head under another time would count for another night. */
-static bool name_is_right(const char *leaf, int64_t started) {
-    char time[CLOCK_TEXT];
-    uint8_t hash[32];
-    clock_format_compact(time, started);
-    size_t length = strlen(time);
-    return strncmp(leaf, time, length) == 0 && leaf[length] == '-' &&
-           hex_decode(hash, sizeof hash, leaf + length + 1) && leaf[length + 1 + 2 * sizeof hash] == '\0';
-}
-
 int head_decode(struct head *head, const void *payload, size_t length, const char *name, struct err *err) {
     struct reader reader;
     *head = (struct head){ 0 };
@@ -264,7 +252,7 @@ int head_decode(struct head *head, const void *payload, size_t length, const cha
     }
     if (reader_finish(&reader, name, err) < 0)
         goto failed;
-    if (!name_is_right(repo_leaf(name), head->started)) {
+    if (!repo_leaf_is_dated(repo_leaf(name), head->started)) {
         err_set(err, ERR_CORRUPT, "%s: the snapshot head stands under a name that is not its own", name);
         goto failed;
     }
@@ -281,7 +269,7 @@ failed:
 int head_commit(struct repo *repo, struct head *head, struct err *err) {
     struct buffer payload = { 0 }, object = { 0 };
     uint8_t hash[32];
-    char name[REPO_NAME_MAX], time[CLOCK_TEXT], hash_text[65];
+    char name[REPO_NAME_MAX];
     int result = -1;
 
     if (!repo->keys->can_sign)
@@ -295,8 +283,7 @@ int head_commit(struct repo *repo, struct head *head, struct err *err) {
 
     /* What was just encoded must be readable, or the snapshot is lost the moment its run has succeeded. */
     free(head->name);
-    head->name =
-        mem_format("%s-%s", clock_format_compact(time, head->started), hex_encode(hash_text, hash, sizeof hash));
+    head->name = repo_dated_leaf(head->started, hash);
     struct head again;
     if (head_decode(&again, payload.data, payload.length, head->name, err) < 0) {
         err_wrap(err, "read back a snapshot head before it is stored");

@@ -1,5 +1,7 @@
 #include <muniment/repo/repo.h>
+#include <muniment/util/clock.h>
 #include <muniment/util/hex.h>
+#include <muniment/util/memory.h>
 #include <muniment/util/sha256.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -162,6 +164,19 @@ bool repo_name_hash(const char *name, uint8_t hash[32]) {
     if (digits > name && digits[-1] != '/' && digits[-1] != '-')
         return false;
     return hex_decode(hash, SHA256_SIZE, digits);
+}
+
+char *repo_dated_leaf(int64_t when, const uint8_t hash[32]) {
+    char time[CLOCK_TEXT], digits[DIGEST_DIGITS + 1];
+    return mem_format("%s-%s", clock_format_compact(time, when), hex_encode(digits, hash, SHA256_SIZE));
+}
+
+bool repo_leaf_is_dated(const char *leaf, int64_t when) {
+    char time[CLOCK_TEXT];
+    uint8_t hash[SHA256_SIZE];
+    size_t length = strlen(clock_format_compact(time, when));
+    return strncmp(leaf, time, length) == 0 && leaf[length] == '-' && strlen(leaf + length + 1) == DIGEST_DIGITS &&
+           hex_decode(hash, sizeof hash, leaf + length + 1);
 }
 
 const char *repo_below(const struct repo *repo, const char *name) {

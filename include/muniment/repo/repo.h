@@ -56,6 +56,12 @@ const char *repo_below(const struct repo *repo, const char *name);
 /* What stands behind the last '/' of an object's name. Borrowed from it. */
 const char *repo_leaf(const char *name);
 
+/* "<time>-<sha256>", of one object: its last component. Owned by the caller. */
+char *repo_dated_leaf(int64_t when, const uint8_t hash[32]);
+
+/* Whether a last component is such a name, with just that time. */
+bool repo_leaf_is_dated(const char *leaf, int64_t when);
+
 /* The 32 bytes of the hash that a content-named object's name ends in; false for names that end in none. */
 bool repo_name_hash(const char *name, uint8_t hash[32]);
 
