@@ -3,13 +3,14 @@
 #include <muniment/repo/journal.h>
 #include <muniment/repo/object_cache.h>
 #include <muniment/repo/record.h>
+#include <muniment/repo/records.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OBJECT_MAX = 128 * 1024 * 1024, LOAD_ATTEMPTS = 16 };
+enum { OBJECT_MAX = 128 * 1024 * 1024 };
 
 static const char FOLDER[] = "erasures";
 
@@ -120,7 +121,7 @@ static int by_time(const void *left, const void *right) {
     return strcmp(a->name, b->name);
 }
 
-static int load_one(struct repo *repo, const char *name, struct erasure *erasure, struct err *err) {
+static int load_one(struct repo *repo, const char *name, void *erasure, struct err *err) {
     struct buffer payload = { 0 };
     int result = record_load(repo, RECORD_ERASURE, name, OBJECT_MAX, &payload, NULL, err);
     if (result == 0)
@@ -129,30 +130,15 @@ static int load_one(struct repo *repo, const char *name, struct erasure *erasure
     return result;
 }
 
-static int load_listed(struct repo *repo, struct erasures *erasures, struct err *err) {
-    char folder[REPO_NAME_MAX];
-    struct store_names names = { 0 };
-    if (store_names_load(repo->store, repo_folder(repo, folder, FOLDER), &names, err) < 0)
-        return -1;
-    object_cache_keep(repo, FOLDER, &names);
-    int result = 0;
-    erasures->items = mem_array(names.count ? names.count : 1, sizeof *erasures->items);
-    for (size_t i = 0; i < names.count && result == 0; i++) {
-        result = load_one(repo, names.items[i].name, &erasures->items[erasures->count], err);
-        erasures->count += result == 0;
-    }
-    store_names_release(&names);
-    return result;
+static void release_one(void *erasure) {
+    erasure_free(erasure);
 }
 
 int erasures_load(struct repo *repo, struct erasures *erasures, struct err *err) {
-    *erasures = (struct erasures){ 0 };
-    for (int attempt = 1; load_listed(repo, erasures, err) < 0; attempt++) {
-        erasures_release(erasures);
-        if (err->code != ERR_NOT_FOUND || attempt == LOAD_ATTEMPTS)
-            return err_wrap(err, "load the erasure ledger");
-        err_clear(err);
-    }
+    static const struct record_folder RECORDS = { FOLDER, sizeof(struct erasure), load_one, release_one };
+    erasures->items = records_load(repo, &RECORDS, &erasures->count, err);
+    if (!erasures->items)
+        return err_wrap(err, "load the erasure ledger");
     qsort(erasures->items, erasures->count, sizeof *erasures->items, by_time);
     return 0;
 }

@@ -1,13 +1,10 @@
 #include "head_internal.h"
-#include <muniment/repo/object_cache.h>
+#include <muniment/repo/records.h>
 #include <muniment/util/clock.h>
-#include <muniment/util/memory.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOAD_ATTEMPTS = 16, LOAD_THREADS = 4, HEADS_A_THREAD = 8, HASH_DIGITS = 64, HASH_DIGITS_LEAST = 4 };
+enum { HASH_DIGITS = 64, HASH_DIGITS_LEAST = 4 };
 
 static int by_start(const void *left, const void *right) {
     const struct head *a = left, *b = right;
@@ -16,75 +13,19 @@ static int by_start(const void *left, const void *right) {
     return strcmp(a->name, b->name);
 }
 
-/* What the loading threads share. */
-struct loading {
-    struct repo *repo;
-    const struct store_names *names;
-    struct head *heads; /* one a name */
-    atomic_size_t next;
-    pthread_mutex_t lock; /* over the two below */
-    size_t failed;        /* the first in the order of names that could not be loaded */
-    struct err err;
-};
-
-static void *load_some(void *context) {
-    struct loading *loading = context;
-    for (size_t at; (at = atomic_fetch_add(&loading->next, 1)) < loading->names->count;) {
-        struct err err = { 0 };
-        if (head_load_object(loading->repo, loading->names->items[at].name, &loading->heads[at], &err) == 0)
-            continue;
-        pthread_mutex_lock(&loading->lock);
-        if (at < loading->failed) {
-            loading->failed = at;
-            loading->err = err;
-        }
-        pthread_mutex_unlock(&loading->lock);
-        atomic_store(&loading->next, loading->names->count);
-    }
-    return NULL;
+static int load_one(struct repo *repo, const char *object, void *head, struct err *err) {
+    return head_load_object(repo, object, head, err);
 }
 
-/* Verifying signatures takes most of the time, and each head stands alone. */
-static void load_all(struct loading *loading) {
-    pthread_t threads[LOAD_THREADS - 1];
-    size_t started = 0;
-    while (started < LOAD_THREADS - 1 && loading->names->count >= (started + 2) * HEADS_A_THREAD &&
-           pthread_create(&threads[started], NULL, load_some, loading) == 0)
-        started++;
-    load_some(loading);
-    for (size_t i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-}
-
-static int load_listed(struct repo *repo, struct heads *heads, struct err *err) {
-    char folder[REPO_NAME_MAX];
-    struct store_names names = { 0 };
-    if (store_names_load(repo->store, repo_folder(repo, folder, "snapshots"), &names, err) < 0)
-        return -1;
-    object_cache_keep(repo, "snapshots", &names);
-
-    heads->items = mem_array(names.count ? names.count : 1, sizeof *heads->items);
-    heads->count = names.count;
-    struct loading loading = {
-        .repo = repo, .names = &names, .heads = heads->items, .lock = PTHREAD_MUTEX_INITIALIZER, .failed = names.count
-    };
-    load_all(&loading);
-    int result = loading.failed == names.count ? 0 : -1;
-    if (result < 0)
-        *err = loading.err;
-    store_names_release(&names);
-    return result;
+static void release_one(void *head) {
+    head_release(head);
 }
 
 int heads_load(struct repo *repo, struct heads *heads, struct err *err) {
-    /* A head that vanished between listing and reading was expired by a purge: what is loaded must be one moment's. */
-    *heads = (struct heads){ 0 };
-    for (int attempt = 1; load_listed(repo, heads, err) < 0; attempt++) {
-        heads_release(heads);
-        if (err->code != ERR_NOT_FOUND || attempt == LOAD_ATTEMPTS)
-            return err_wrap(err, "load the snapshots");
-        err_clear(err);
-    }
+    static const struct record_folder RECORDS = { "snapshots", sizeof(struct head), load_one, release_one };
+    heads->items = records_load(repo, &RECORDS, &heads->count, err);
+    if (!heads->items)
+        return err_wrap(err, "load the snapshots");
     qsort(heads->items, heads->count, sizeof *heads->items, by_start);
     return 0;
 }

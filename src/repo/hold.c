@@ -1,6 +1,7 @@
 #include "hold_internal.h"
 #include <muniment/repo/claim.h>
 #include <muniment/repo/record.h>
+#include <muniment/repo/records.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/interrupt.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ID_SIZE = 8, ID_DIGITS = 2 * ID_SIZE, SNAPSHOT_MAX = 128, OBJECT_MAX = 8192, LOAD_ATTEMPTS = 16 };
+enum { ID_SIZE = 8, ID_DIGITS = 2 * ID_SIZE, SNAPSHOT_MAX = 128, OBJECT_MAX = 8192 };
 enum { PURGE_WAIT = 600 /* seconds */, STAT_ATTEMPTS = 10, STAT_PAUSE = 100 /* milliseconds */ };
 
 static const char FOLDER[] = "holds";
@@ -194,7 +195,7 @@ static int by_placed(const void *left, const void *right) {
     return strcmp(a->id, b->id);
 }
 
-static int load_one(struct repo *repo, const char *name, struct hold *hold, struct err *err) {
+static int load_one(struct repo *repo, const char *name, void *hold, struct err *err) {
     struct buffer payload = { 0 };
     int result = record_load(repo, RECORD_HOLD, name, OBJECT_MAX, &payload, NULL, err);
     if (result == 0)
@@ -203,30 +204,15 @@ static int load_one(struct repo *repo, const char *name, struct hold *hold, stru
     return result;
 }
 
-static int load_listed(struct repo *repo, struct holds *holds, struct err *err) {
-    char folder[REPO_NAME_MAX];
-    struct store_names names = { 0 };
-    if (store_names_load(repo->store, repo_folder(repo, folder, FOLDER), &names, err) < 0)
-        return -1;
-    int result = 0;
-    holds->items = mem_array(names.count ? names.count : 1, sizeof *holds->items);
-    for (size_t i = 0; i < names.count && result == 0; i++) {
-        result = load_one(repo, names.items[i].name, &holds->items[holds->count], err);
-        holds->count += result == 0;
-    }
-    store_names_release(&names);
-    return result;
+static void release_one(void *hold) {
+    hold_free(hold);
 }
 
-/* Begins again when one is released meanwhile: another may have been placed for it. */
 int holds_load(struct repo *repo, struct holds *holds, struct err *err) {
-    *holds = (struct holds){ 0 };
-    for (int attempt = 1; load_listed(repo, holds, err) < 0; attempt++) {
-        holds_release(holds);
-        if (err->code != ERR_NOT_FOUND || attempt == LOAD_ATTEMPTS)
-            return err_wrap(err, "load the holds");
-        err_clear(err);
-    }
+    static const struct record_folder RECORDS = { FOLDER, sizeof(struct hold), load_one, release_one };
+    holds->items = records_load(repo, &RECORDS, &holds->count, err);
+    if (!holds->items)
+        return err_wrap(err, "load the holds");
     qsort(holds->items, holds->count, sizeof *holds->items, by_placed);
     return 0;
 }

@@ -2,13 +2,14 @@
 #include <inttypes.h>
 #include <muniment/repo/purge.h>
 #include <muniment/repo/record.h>
+#include <muniment/repo/records.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PACK_LINE_SIZE = 32 + 8 + 1, LOAD_ATTEMPTS = 16 };
+enum { PACK_LINE_SIZE = 32 + 8 + 1 };
 
 void purge_record_release(struct purge_record *record) {
     free(record->packs);
@@ -150,31 +151,19 @@ void purge_records_release(struct purge_records *records) {
     *records = (struct purge_records){ 0 };
 }
 
-static int load_listed(struct repo *repo, struct purge_records *records, struct err *err) {
-    char folder[REPO_NAME_MAX];
-    struct store_names names = { 0 };
-    if (store_names_load(repo->store, repo_folder(repo, folder, "purges"), &names, err) < 0)
-        return -1;
+static int load_one(struct repo *repo, const char *name, void *record, struct err *err) {
+    return purge_record_load(repo, name, record, err);
+}
 
-    int result = 0;
-    records->items = mem_array(names.count ? names.count : 1, sizeof *records->items);
-    for (size_t i = 0; i < names.count && result == 0; i++) {
-        result = purge_record_load(repo, names.items[i].name, &records->items[records->count], err);
-        if (result == 0)
-            records->count++;
-    }
-    store_names_release(&names);
-    return result;
+static void release_one(void *record) {
+    purge_record_release(record);
 }
 
 int purge_records_load(struct repo *repo, struct purge_records *records, struct err *err) {
-    *records = (struct purge_records){ 0 };
-    for (int attempt = 1; load_listed(repo, records, err) < 0; attempt++) {
-        purge_records_release(records);
-        if (err->code != ERR_NOT_FOUND || attempt == LOAD_ATTEMPTS)
-            return err_wrap(err, "load the purge records");
-        err_clear(err);
-    }
+    static const struct record_folder RECORDS = { "purges", sizeof(struct purge_record), load_one, release_one };
+    records->items = records_load(repo, &RECORDS, &records->count, err);
+    if (!records->items)
+        return err_wrap(err, "load the purge records");
     return 0;
 }
 
