@@ -1,10 +1,9 @@
-#include "invocation_internal.h"
+#include "verb_internal.h"
 #include <muniment/repo/erasure.h>
 #include <muniment/run/erase.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/file.h>
 #include <muniment/util/memory.h>
-#include <muniment/util/pattern.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,31 +53,27 @@ static int take_references(const struct invocation *invocation, struct given_ref
     return err_set(err, ERR_INVALID, "'erase record' needs what was deleted: references, or '-' for standard input");
 }
 
-static int erase_record(struct invocation *invocation, struct err *err) {
-    struct opened_set set = { 0 };
+static int erase_record(struct invocation *invocation, struct opened_set *set, struct err *err) {
     struct given_references references = { 0 };
     struct erasure erasure = { .recorded = clock_now() };
     char count[FORM_TEXT];
     int result = take_references(invocation, &references, err);
-    if (result == 0)
-        result = invocation_open(invocation, invocation->words[1], OPEN_TO_WRITE, &set, err);
     if (result == 0) {
         erasure.references = references.items;
         erasure.count = references.count;
-        result = erasure_record(&set.repo, &erasure, err);
+        result = erasure_record(&set->repo, &erasure, err);
     }
     if (result == 0) {
-        output_text(invocation->output, "%s: %s recorded\n", set_title(&set),
+        output_text(invocation->output, "%s: %s recorded\n", set_title(set),
                     form_count(count, references.count, "reference"));
         json_begin(invocation->output, "erasure_recorded");
-        json_text(invocation->output, "set", set_title(&set));
+        json_text(invocation->output, "set", set_title(set));
         json_time(invocation->output, "recorded", erasure.recorded);
         json_count(invocation->output, "references", references.count);
         json_end(invocation->output);
     }
     free(erasure.name);
     mem_free_strings(references.items, references.count);
-    opened_set_close(&set);
     return result;
 }
 
@@ -104,19 +99,15 @@ static void report_erasures(struct invocation *invocation, const struct opened_s
     }
 }
 
-static int erase_list(struct invocation *invocation, struct err *err) {
-    struct opened_set set = { 0 };
+static int erase_list(struct invocation *invocation, struct opened_set *set, struct err *err) {
     struct erasures erasures = { 0 };
     int64_t since = 0;
     if (option_time(&invocation->options, OPTION_SINCE, &since, err) != 0)
         return -1;
-    int result = invocation_open(invocation, invocation->words[1], OPEN_TO_LIST, &set, err);
+    int result = erasures_load(&set->repo, &erasures, err);
     if (result == 0)
-        result = erasures_load(&set.repo, &erasures, err);
-    if (result == 0)
-        report_erasures(invocation, &set, &erasures, since);
+        report_erasures(invocation, set, &erasures, since);
     erasures_release(&erasures);
-    opened_set_close(&set);
     return result;
 }
 
@@ -206,7 +197,7 @@ static void report_left(struct invocation *invocation, const struct opened_set *
     }
 }
 
-static int erase_opened(struct invocation *invocation, struct opened_set *set, const char *path, struct err *err) {
+static int erase_confirmed(struct invocation *invocation, struct opened_set *set, const char *path, struct err *err) {
     struct erase_result result = { 0 };
     struct buffer certificate = { 0 };
     bool local = false;
@@ -224,58 +215,34 @@ static int erase_opened(struct invocation *invocation, struct opened_set *set, c
     return erased;
 }
 
-static int erase_whole(struct invocation *invocation, struct err *err) {
-    struct opened_set set = { 0 };
+static int erase_whole(struct invocation *invocation, struct opened_set *set, struct err *err) {
     const char *name = invocation->words[1], *path = option_text(&invocation->options, OPTION_CERTIFICATE);
     if (check_certificate(path, err) != 0)
         return -1;
-    int result = invocation_open(invocation, name, OPEN_TO_WRITE, &set, err);
-    if (result == 0) {
-        char *question =
-            mem_format("All backups of the set '%s' will be destroyed, in the repository and on %zu mirror%s.\n"
-                       "Nothing of it can be restored afterwards.",
-                       name, set.settings->mirror_count, set.settings->mirror_count == 1 ? "" : "s");
-        result = invocation_confirm(invocation, question, name, err);
-        free(question);
-    }
-    if (result == 0)
-        result = erase_opened(invocation, &set, path, err);
-    opened_set_close(&set);
-    return result;
+    char *question =
+        mem_format("All backups of the set '%s' will be destroyed, in the repository and on %zu mirror%s.\n"
+                   "Nothing of it can be restored afterwards.",
+                   name, set->settings->mirror_count, set->settings->mirror_count == 1 ? "" : "s");
+    int result = invocation_confirm(invocation, question, name, err);
+    free(question);
+    return result == 0 ? erase_confirmed(invocation, set, path, err) : -1;
 }
 
 /* --- all of them ---------------------------------------------------------------------------------------------------
  */
 
-static const struct {
-    const char *name;
-    size_t most; /* words */
-    bool configured;
-    int (*run)(struct invocation *invocation, struct err *err);
-} VERBS[] = {
-    { "record", SIZE_MAX, true, erase_record },
-    { "list", 2, false, erase_list },
-    { "set", 2, true, erase_whole },
+static const struct verb VERBS[] = {
+    { "record", 2, SIZE_MAX, "a set and references", OPEN_TO_WRITE, false,
+      "'erase record' takes the configuration, without --from and --mirror", erase_record },
+    { "list", 2, 2, "one set", OPEN_TO_LIST, false, NULL, erase_list },
+    { "set", 2, 2, "one set", OPEN_TO_WRITE, false, "'erase set' takes the configuration, without --from and --mirror",
+      erase_whole },
+    { 0 },
 };
-enum { VERB_COUNT = sizeof VERBS / sizeof *VERBS };
 
 static int run_erase(struct invocation *invocation, struct err *err) {
-    const char *names[VERB_COUNT];
-    for (size_t i = 0; i < VERB_COUNT; i++) {
-        names[i] = VERBS[i].name;
-        if (strcmp(VERBS[i].name, invocation->words[0]) != 0)
-            continue;
-        if (invocation->word_count > VERBS[i].most)
-            return err_set(err, ERR_INVALID, "'erase %s' takes one set", VERBS[i].name);
-        if (VERBS[i].configured &&
-            (invocation_is_standalone(invocation) || option_given(&invocation->options, OPTION_MIRROR)))
-            return err_set(err, ERR_INVALID, "'erase %s' takes the configuration, without --from and --mirror",
-                           VERBS[i].name);
-        return VERBS[i].run(invocation, err);
-    }
-    const char *nearest = pattern_nearest(invocation->words[0], names, VERB_COUNT);
-    err_set(err, ERR_INVALID, "'erase' has no verb '%s'", invocation->words[0]);
-    return nearest != NULL ? err_hint(err, "did you mean '%s'?", nearest) : -1;
+    const struct verb *verb = verb_find(invocation, VERBS, err);
+    return verb != NULL ? verb_run(invocation, verb, invocation->words[1], err) : -1;
 }
 
 const struct command COMMAND_ERASE = {

@@ -1,9 +1,8 @@
-#include "invocation_internal.h"
+#include "verb_internal.h"
 #include <muniment/repo/erasing.h>
 #include <muniment/repo/hold.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
-#include <muniment/util/pattern.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,14 +126,10 @@ static int place(struct invocation *invocation, struct opened_set *set, const ch
     return result;
 }
 
-static int hold_add(struct invocation *invocation, struct err *err) {
+static int hold_add(struct invocation *invocation, struct opened_set *set, struct err *err) {
     struct set_word word;
-    struct opened_set set = { 0 };
     set_word_split(&word, invocation->words[1]);
-    int result = invocation_open(invocation, word.set, OPEN_TO_WRITE, &set, err);
-    if (result == 0)
-        result = place(invocation, &set, word.snapshot, err);
-    opened_set_close(&set);
+    int result = place(invocation, set, word.snapshot, err);
     set_word_release(&word);
     return result;
 }
@@ -177,72 +172,46 @@ static void report(struct invocation *invocation, const struct opened_set *set, 
         table_free(table);
 }
 
-static int hold_list(struct invocation *invocation, struct err *err) {
-    struct opened_set set = { 0 };
+static int hold_list(struct invocation *invocation, struct opened_set *set, struct err *err) {
     struct holds holds = { 0 };
-    int result = invocation_open(invocation, invocation->words[1], OPEN_TO_LIST, &set, err);
-    if (result == 0)
-        result = holds_load(&set.repo, &holds, err);
-    if (result == 0)
-        report(invocation, &set, &holds);
+    if (holds_load(&set->repo, &holds, err) != 0)
+        return -1;
+    report(invocation, set, &holds);
     holds_release(&holds);
-    opened_set_close(&set);
-    return result;
+    return 0;
 }
 
 /* --- release -------------------------------------------------------------------------------------------------------
  */
 
-static int hold_end(struct invocation *invocation, struct err *err) {
-    struct opened_set set = { 0 };
+static int hold_end(struct invocation *invocation, struct opened_set *set, struct err *err) {
     char id[17];
-    int result = invocation_open(invocation, invocation->words[1], OPEN_TO_WRITE, &set, err);
-    if (result == 0)
-        result = hold_release(&set.repo, invocation->words[2], clock_now(), id, err);
-    if (result == 0) {
-        output_text(invocation->output, "%s: hold %s released; what it kept goes with the next rotation\n",
-                    set_title(&set), id);
-        json_begin(invocation->output, "hold_released");
-        json_text(invocation->output, "set", set_title(&set));
-        json_text(invocation->output, "hold", id);
-        json_end(invocation->output);
-    }
-    opened_set_close(&set);
-    return result;
+    if (hold_release(&set->repo, invocation->words[2], clock_now(), id, err) != 0)
+        return -1;
+    output_text(invocation->output, "%s: hold %s released; what it kept goes with the next rotation\n", set_title(set),
+                id);
+    json_begin(invocation->output, "hold_released");
+    json_text(invocation->output, "set", set_title(set));
+    json_text(invocation->output, "hold", id);
+    json_end(invocation->output);
+    return 0;
 }
 
 /* --- all of them ---------------------------------------------------------------------------------------------------
  */
 
-static const struct {
-    const char *name;
-    size_t words;
-    bool writes;
-    int (*run)(struct invocation *invocation, struct err *err);
-} VERBS[] = {
-    { "add", 2, true, hold_add },
-    { "list", 2, false, hold_list },
-    { "release", 3, true, hold_end },
+static const char ELSEWHERE[] = "holds are placed and released in the repository, and carried to mirrors";
+
+static const struct verb VERBS[] = {
+    { "add", 2, 2, "a set", OPEN_TO_WRITE, true, ELSEWHERE, hold_add },
+    { "list", 2, 2, "a set", OPEN_TO_LIST, false, NULL, hold_list },
+    { "release", 3, 3, "a set and the id of a hold", OPEN_TO_WRITE, false, ELSEWHERE, hold_end },
+    { 0 },
 };
-enum { VERB_COUNT = sizeof VERBS / sizeof *VERBS };
 
 static int run_hold(struct invocation *invocation, struct err *err) {
-    const char *names[VERB_COUNT];
-    for (size_t i = 0; i < VERB_COUNT; i++) {
-        names[i] = VERBS[i].name;
-        if (strcmp(VERBS[i].name, invocation->words[0]) != 0)
-            continue;
-        if (invocation->word_count != VERBS[i].words)
-            return err_set(err, ERR_INVALID, "'hold %s' takes a set%s", VERBS[i].name,
-                           VERBS[i].words > 2 ? " and the id of a hold" : "");
-        if (VERBS[i].writes &&
-            (invocation_is_standalone(invocation) || option_given(&invocation->options, OPTION_MIRROR)))
-            return err_set(err, ERR_INVALID, "holds are placed and released in the repository, and carried to mirrors");
-        return VERBS[i].run(invocation, err);
-    }
-    const char *nearest = pattern_nearest(invocation->words[0], names, VERB_COUNT);
-    err_set(err, ERR_INVALID, "'hold' has no verb '%s'", invocation->words[0]);
-    return nearest != NULL ? err_hint(err, "did you mean '%s'?", nearest) : -1;
+    const struct verb *verb = verb_find(invocation, VERBS, err);
+    return verb != NULL ? verb_run(invocation, verb, invocation->words[1], err) : -1;
 }
 
 const struct command COMMAND_HOLD = {

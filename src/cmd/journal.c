@@ -1,4 +1,4 @@
-#include "invocation_internal.h"
+#include "verb_internal.h"
 #include <muniment/repo/journal.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/file.h>
@@ -7,12 +7,6 @@
 #include <string.h>
 
 enum { WITNESS_FILE_MAX = 256 * 1024 * 1024 };
-
-/* One verb of `muniment journal`. */
-struct journal_verb {
-    const char *name;
-    int (*run)(struct invocation *invocation, struct opened_set *set, struct err *err);
-};
 
 /* --- show --------------------------------------------------------------------------------------------------------- */
 
@@ -183,37 +177,21 @@ static int journal_head(struct invocation *invocation, struct opened_set *set, s
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 
-static const struct journal_verb VERBS[] = {
-    { "show", journal_show },
-    { "verify", journal_verify },
-    { "head", journal_head },
+static const struct verb VERBS[] = {
+    { "show", 1, 2, "a set", OPEN_TO_VERIFY, false, NULL, journal_show },
+    { "verify", 2, 2, "a set", OPEN_TO_VERIFY, false, NULL, journal_verify },
+    { "head", 2, 2, "a set", OPEN_TO_VERIFY, false, NULL, journal_head },
+    { 0 },
 };
 
 /* A single word is a set, whatever it is called. */
-static const struct journal_verb *verb_of(const struct invocation *invocation, struct err *err) {
-    if (invocation->word_count == 1)
-        return &VERBS[0];
-    for (size_t i = 0; i < sizeof VERBS / sizeof *VERBS; i++)
-        if (strcmp(VERBS[i].name, invocation->words[0]) == 0)
-            return &VERBS[i];
-    err_set(err, ERR_INVALID, "'journal' has no verb '%s'", invocation->words[0]);
-    err_hint(err, "it has show, verify and head");
-    return NULL;
-}
-
 static int run_journal(struct invocation *invocation, struct err *err) {
-    const struct journal_verb *verb = verb_of(invocation, err);
+    const struct verb *verb = invocation->word_count == 1 ? &VERBS[0] : verb_find(invocation, VERBS, err);
     if (verb == NULL)
         return -1;
     if (option_given(&invocation->options, OPTION_WITNESS) && verb->run != journal_verify)
         return err_set(err, ERR_INVALID, "--witness is for 'journal verify'");
-    struct opened_set set = { 0 };
-    const char *name = invocation->words[invocation->word_count - 1];
-    int result = invocation_open(invocation, name, OPEN_TO_VERIFY, &set, err);
-    if (result == 0)
-        result = verb->run(invocation, &set, err);
-    opened_set_close(&set);
-    return result;
+    return verb_run(invocation, verb, invocation->words[invocation->word_count - 1], err);
 }
 
 const struct command COMMAND_JOURNAL = {

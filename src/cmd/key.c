@@ -1,25 +1,12 @@
-#include "invocation_internal.h"
 #include "key_file_internal.h"
 #include "key_paper_internal.h"
+#include "verb_internal.h"
 #include <muniment/repo/erasing.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
-#include <muniment/util/pattern.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* One verb of `muniment key`. */
-struct key_verb {
-    const char *name;
-    enum opening opening;
-    int (*run)(struct invocation *invocation, struct opened_set *set, struct err *err);
-};
-
-/* The words after the verb and the set. */
-static const char *third_word(const struct invocation *invocation) {
-    return invocation->word_count > 2 ? invocation->words[2] : NULL;
-}
 
 static int need_option(const struct invocation *invocation, enum option option, const char *name, struct err *err) {
     if (option_given(&invocation->options, option))
@@ -29,11 +16,7 @@ static int need_option(const struct invocation *invocation, enum option option, 
 
 /* --- show --------------------------------------------------------------------------------------------------------- */
 
-static int show_read_key(struct invocation *invocation, const struct opened_set *set, struct err *err) {
-    if (!set->keys->can_read) {
-        err_set(err, ERR_KEY, "the read key of '%s' is not on this host", set_title(set));
-        return err_hint(err, "name it with --key FILE, or open a wrapped copy with 'muniment key open'");
-    }
+static void show_read_key(struct invocation *invocation, const struct opened_set *set) {
     struct buffer text = { 0 };
     buffer_reserve(&text, 4096);
     keys_read_text(set->keys, &text);
@@ -43,12 +26,14 @@ static int show_read_key(struct invocation *invocation, const struct opened_set 
     json_text(invocation->output, "key", buffer_text(&text));
     json_end(invocation->output);
     buffer_wipe(&text);
-    return 0;
 }
 
 static int key_show(struct invocation *invocation, struct opened_set *set, struct err *err) {
-    if (option_given(&invocation->options, OPTION_READ))
-        return show_read_key(invocation, set, err);
+    (void)err;
+    if (option_given(&invocation->options, OPTION_READ)) {
+        show_read_key(invocation, set);
+        return 0;
+    }
 
     const struct keys *keys = set->keys;
     struct output *output = invocation->output;
@@ -208,9 +193,7 @@ static int remove_copy(struct opened_set *set, const char *id, struct err *err) 
 }
 
 static int key_copy_remove_verb(struct invocation *invocation, struct opened_set *set, struct err *err) {
-    const char *id = third_word(invocation);
-    if (id == NULL)
-        return err_set(err, ERR_INVALID, "'key copy-remove' needs the id of the copy");
+    const char *id = invocation->words[2];
     if (remove_copy(set, id, err) != 0)
         return -1;
     output_text(invocation->output, "wrapped copy %s is gone from %s\n", id, store_label(set->store));
@@ -238,52 +221,27 @@ static int key_paper(struct invocation *invocation, struct opened_set *set, stru
     return 0;
 }
 
-static const struct key_verb VERBS[] = {
-    { "show", OPEN_TO_LIST, key_show },
-    { "public", OPEN_TO_LIST, key_public },
-    { "new-host", OPEN_TO_READ, key_new_host },
-    { "copy-add", OPEN_TO_WRAP, key_copy_add_verb },
-    { "copy-list", OPEN_TO_LIST, key_copy_list_verb },
-    { "copy-remove", OPEN_TO_LIST, key_copy_remove_verb },
-    { "open", OPEN_TO_UNWRAP, key_open },
-    { "paper", OPEN_TO_READ, key_paper },
+static const struct verb VERBS[] = {
+    { "show", 2, 2, "one set", OPEN_TO_LIST, false, NULL, key_show },
+    { "public", 2, 2, "one set", OPEN_TO_LIST, false, NULL, key_public },
+    { "new-host", 2, 2, "one set", OPEN_TO_READ, false, NULL, key_new_host },
+    { "copy-add", 2, 2, "one set", OPEN_TO_WRAP, false, NULL, key_copy_add_verb },
+    { "copy-list", 2, 2, "one set", OPEN_TO_LIST, false, NULL, key_copy_list_verb },
+    { "copy-remove", 3, 3, "a set and the id of a copy", OPEN_TO_LIST, false, NULL, key_copy_remove_verb },
+    { "open", 2, 2, "one set", OPEN_TO_UNWRAP, false, NULL, key_open },
+    { "paper", 2, 2, "one set", OPEN_TO_READ, false, NULL, key_paper },
+    { 0 },
 };
-enum { VERB_COUNT = sizeof VERBS / sizeof *VERBS };
-
-static const struct key_verb *verb_find(const char *name, struct err *err) {
-    const char *names[VERB_COUNT];
-    for (size_t i = 0; i < VERB_COUNT; i++) {
-        names[i] = VERBS[i].name;
-        if (strcmp(VERBS[i].name, name) == 0)
-            return &VERBS[i];
-    }
-    const char *nearest = pattern_nearest(name, names, VERB_COUNT);
-    err_set(err, ERR_INVALID, "'key' has no verb '%s'", name);
-    if (nearest != NULL)
-        err_hint(err, "did you mean '%s'?", nearest);
-    return NULL;
-}
 
 static int run_key(struct invocation *invocation, struct err *err) {
-    const struct key_verb *verb = verb_find(invocation->words[0], err);
-    if (verb == NULL)
+    const struct verb *found = verb_find(invocation, VERBS, err);
+    if (found == NULL)
         return -1;
-    if (third_word(invocation) != NULL && verb->run != key_copy_remove_verb)
-        return err_set(err, ERR_INVALID, "'key %s' takes one set", verb->name);
-
+    struct verb verb = *found;
     /* `key show --read` is the only way of showing that may ask for the read key. */
-    enum opening opening = verb->opening;
-    if (verb->run == key_show && option_given(&invocation->options, OPTION_READ))
-        opening = OPEN_TO_READ;
-    struct opened_set set = { 0 };
-    int result = invocation_open(invocation, invocation->words[1], opening, &set, err);
-    bool used = opening == OPEN_TO_READ || opening == OPEN_TO_UNWRAP;
-    if (result == 0)
-        result = verb->run(invocation, &set, err);
-    if (used)
-        invocation_used_key(invocation, &set, NULL, NULL, result, err);
-    opened_set_close(&set);
-    return result;
+    if (verb.run == key_show && option_given(&invocation->options, OPTION_READ))
+        verb.opening = OPEN_TO_READ;
+    return verb_run(invocation, &verb, invocation->words[1], err);
 }
 
 const struct command COMMAND_KEY = {
