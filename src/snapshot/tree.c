@@ -1,16 +1,20 @@
 #include <muniment/repo/fetch.h>
 #include <muniment/snapshot/tree.h>
 #include <muniment/util/memory.h>
+#include <muniment/util/sha256.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { ENTRY_BYTES_MAX = 64 * 1024 * 1024 }; /* an entry with all its attributes */
 
 struct tree_reader {
+    const struct head_source *source;
     struct references_reader *references; /* of the data, in step with the entries */
     struct extents tree;                  /* where the tree itself lies */
     struct extents_cursor tree_cursor;
     struct fetch *fetch; /* of the tree */
+    struct sha256 *digest;
     struct buffer bytes; /* fetched and not yet decoded */
     size_t taken;
     bool fetched_all;
@@ -44,6 +48,8 @@ int tree_open(struct repo *repo, struct index *index, const struct head_source *
         tree_close(tree);
         return err_wrap(err, "source '%s'", source->name);
     }
+    tree->source = source;
+    tree->digest = sha256_new();
     tree->tree_cursor.extents = &tree->tree;
     tree->fetch = fetch_new(repo, index, 1, fetch_from_extents, &tree->tree_cursor);
     tree->references = references_open(repo, index, &source->references);
@@ -55,6 +61,7 @@ void tree_close(struct tree_reader *tree) {
     if (!tree)
         return;
     fetch_free(tree->fetch);
+    sha256_free(tree->digest);
     references_close(tree->references);
     extents_release(&tree->tree);
     extents_release(&tree->extents);
@@ -64,6 +71,15 @@ void tree_close(struct tree_reader *tree) {
     free(tree);
 }
 
+/* Each chunk proved to be one of ours; that all of them are this tree, in this order, the signed head knows. */
+static int check_digest(struct tree_reader *tree, struct err *err) {
+    uint8_t digest[SHA256_SIZE];
+    sha256_final(tree->digest, digest);
+    if (sodium_memcmp(digest, tree->source->digest, sizeof digest) == 0)
+        return 0;
+    return err_set(err, ERR_CORRUPT, "the tree does not have the digest that was taken when it was captured");
+}
+
 static int fetch_more(struct tree_reader *tree, struct err *err) {
     struct fetched chunk;
     int result = fetch_next(tree->fetch, UINT64_MAX, &chunk, err);
@@ -71,8 +87,9 @@ static int fetch_more(struct tree_reader *tree, struct err *err) {
         return err_wrap(err, "read the tree");
     if (result == 0) {
         tree->fetched_all = true;
-        return 0;
+        return check_digest(tree, err);
     }
+    sha256_update(tree->digest, chunk.macs, chunk.count * sizeof *chunk.macs);
     if (tree->taken > 0) {
         memmove(tree->bytes.data, tree->bytes.data + tree->taken, tree->bytes.length - tree->taken);
         tree->bytes.length -= tree->taken;

@@ -202,6 +202,19 @@ static void equal_files_are_stored_once(void **state) {
     head_release(&head);
 }
 
+static void a_tree_that_is_not_the_one_of_the_head_does_not_restore(void **state) {
+    struct fixture *fixture = *state;
+    struct restore_result result;
+    struct head head;
+    struct err err = { 0 };
+    write_random(fixture, "a", 1, 1000);
+    capture(fixture, &head);
+    head.sources[0].digest[0] ^= 1;
+    const struct restore_options options = { .head = &head };
+    assert_failure(restore_to_folder(&fixture->scratch.repo, &options, fixture->out, &result, &err), ERR_CORRUPT, &err);
+    head_release(&head);
+}
+
 /* Chunks of the entry whose path ends like this. */
 static uint64_t chunks_of(struct fixture *fixture, const struct head *head, const char *end) {
     struct index *index = index_new();
@@ -468,6 +481,7 @@ int main(void) {
         fixture_test(one_worker_makes_the_same_snapshot_as_many),
         fixture_test(an_empty_folder_makes_a_snapshot_that_restores),
         fixture_test(equal_files_are_stored_once),
+        fixture_test(a_tree_that_is_not_the_one_of_the_head_does_not_restore),
         fixture_test(a_file_that_begins_like_a_dump_is_cut_into_smaller_chunks),
         fixture_test(unchanged_files_are_not_read_again),
         fixture_test(a_damaged_memory_of_the_last_tree_costs_reading_and_nothing_else),

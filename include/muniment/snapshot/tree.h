@@ -13,7 +13,8 @@ struct tree_reader;
 int tree_open(struct repo *repo, struct index *index, const struct head_source *source, struct tree_reader **tree,
               struct err *err) MUST_CHECK;
 
-/* The next entry: 1, 0 at the end, -1 on error. Entry and extents are borrowed until the next call. */
+/* The next entry: 1, 0 at the end, -1 on error: ERR_CORRUPT at the end of a tree that has not the digest of the head.
+ * Entry and extents are borrowed until the next call. */
 int tree_next(struct tree_reader *tree, const struct entry **entry, const struct extents **extents,
               struct err *err) MUST_CHECK;
 void tree_close(struct tree_reader *tree);
