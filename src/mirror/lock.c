@@ -1,5 +1,4 @@
 #include "mirror_internal.h"
-#include <string.h>
 
 enum { LOCK_AT_FIRST = 86400 }; /* seconds: should the run be killed, what nobody needs may go soon */
 
@@ -23,10 +22,8 @@ int lock_dates_load(struct mirror_job *job, struct err *err) {
 
 static int64_t head_until(const struct mirror_job *job, const char *name) {
     const struct lock_rule *rule = job->options->locks;
-    for (size_t i = 0; i < job->heads.count; i++)
-        if (strcmp(job->heads.items[i].name, repo_leaf(name)) == 0)
-            return rule->dates(rule->context, &job->heads.items[i]).until;
-    return 0;
+    const struct head *head = heads_named(&job->heads, repo_leaf(name));
+    return head ? rule->dates(rule->context, head).until : 0;
 }
 
 /* A segment counts from when it was written, whenever it is sent. */

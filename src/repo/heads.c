@@ -39,6 +39,13 @@ void heads_release(struct heads *heads) {
 
 /* --- finding one -------------------------------------------------------------------------------------------------- */
 
+const struct head *heads_named(const struct heads *heads, const char *name) {
+    for (size_t i = 0; i < heads->count; i++)
+        if (strcmp(heads->items[i].name, name) == 0)
+            return &heads->items[i];
+    return NULL;
+}
+
 static bool is_hash_beginning(const char *text) {
     size_t length = strlen(text);
     return length >= HASH_DIGITS_LEAST && length <= HASH_DIGITS && strspn(text, "0123456789abcdef") == length;
@@ -100,10 +107,8 @@ int heads_find(const struct heads *heads, const char *which, const struct head *
         *head = newest(heads, true);
         return *head ? 0 : err_set(err, ERR_NOT_FOUND, "no snapshot is complete");
     }
-    for (size_t i = 0; i < heads->count; i++)
-        if (strcmp(heads->items[i].name, which) == 0) {
-            *head = &heads->items[i];
-            return 0;
-        }
+    *head = heads_named(heads, which);
+    if (*head)
+        return 0;
     return is_hash_beginning(which) ? find_by_hash(heads, which, head, err) : find_by_time(heads, which, head, err);
 }

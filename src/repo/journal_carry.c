@@ -133,6 +133,12 @@ static const char *subject_of(const struct carry_fact *fact) {
     return fact->key + strlen(fact->rule->event) + 1;
 }
 
+/* The object that it is about, named as below the set's folder; freed by the caller. */
+static char *object_of(const struct carry_fact *fact) {
+    const char *subject = subject_of(fact);
+    return mem_format("%.*s", (int)strcspn(subject, " "), subject);
+}
+
 /* The latest event of this kind about the same subject; NULL: none. */
 static const struct carry_fact *find_other(const struct carry *carry, const char *event, const char *subject) {
     char *key = mem_format("%s %s", event, subject);
@@ -165,12 +171,10 @@ static bool is_open(const struct carry *carry, const struct carry_fact *fact) {
 }
 
 static bool head_exists(const struct carry *carry, const struct carry_fact *fact) {
-    const char *name = subject_of(fact) + strlen(fact->rule->folder);
-    size_t length = strlen(name) - 1; /* without the space before an empty variant */
-    for (size_t i = 0; i < carry->heads->count; i++)
-        if (strncmp(carry->heads->items[i].name, name, length) == 0 && carry->heads->items[i].name[length] == '\0')
-            return true;
-    return false;
+    char *object = object_of(fact);
+    bool exists = heads_named(carry->heads, object + strlen(fact->rule->folder)) != NULL;
+    free(object);
+    return exists;
 }
 
 static int compare_texts(const void *left, const void *right) {
@@ -183,18 +187,16 @@ static void find_pinned(struct carry *carry) {
         const struct carry_fact *fact = &carry->facts[i];
         if (!is_about_removal(fact->rule) || !is_open(carry, fact))
             continue;
-        const char *subject = subject_of(fact);
         carry->pinned =
             mem_grow(carry->pinned, &carry->pinned_capacity, carry->pinned_count + 1, sizeof *carry->pinned);
-        carry->pinned[carry->pinned_count++] = mem_format("%.*s", (int)strcspn(subject, " "), subject);
+        carry->pinned[carry->pinned_count++] = object_of(fact);
     }
     if (carry->pinned_count > 1)
         qsort(carry->pinned, carry->pinned_count, sizeof *carry->pinned, compare_texts);
 }
 
 static bool is_pinned(const struct carry *carry, const struct carry_fact *fact) {
-    const char *subject = subject_of(fact);
-    char *object = mem_format("%.*s", (int)strcspn(subject, " "), subject);
+    char *object = object_of(fact);
     bool pinned = carry->pinned_count > 0 &&
                   bsearch(&object, carry->pinned, carry->pinned_count, sizeof *carry->pinned, compare_texts) != NULL;
     free(object);

@@ -149,13 +149,6 @@ static int look(struct purge *purge, struct err *err) {
     return 0;
 }
 
-static const struct head *find_head(const struct purge *purge, const char *name) {
-    for (size_t i = 0; i < purge->survey.heads.count; i++)
-        if (strcmp(purge->survey.heads.items[i].name, name) == 0)
-            return &purge->survey.heads.items[i];
-    return NULL;
-}
-
 /* Takes a snapshot from those that expire: a lock or a hold keeps its head, so what it refers to stays as well. */
 static void spare_head(struct purge *purge, size_t at) {
     purge->options->expiry_count--;
@@ -193,7 +186,7 @@ static int end_heads(struct purge *purge, struct err *err) {
     for (size_t i = purge->options->expiry_count; i-- > 0;) {
         char name[REPO_NAME_MAX];
         enum removed removed;
-        if (!find_head(purge, purge->expiries[i].head))
+        if (!heads_named(&purge->survey.heads, purge->expiries[i].head))
             continue;
         repo_name(purge->repo, name, "snapshots", purge->expiries[i].head);
         if (purge_guard_check(&purge->guard, err) < 0 ||
@@ -215,7 +208,7 @@ static int expire(struct purge *purge, struct err *err) {
     const struct purge_options *options = purge->options;
     struct journal_batch batch = { 0 };
     for (size_t i = 0; i < options->expiry_count; i++) {
-        const struct head *head = find_head(purge, options->expiries[i].head);
+        const struct head *head = heads_named(&purge->survey.heads, options->expiries[i].head);
         char deadline[CLOCK_TEXT] = "none";
         if (!head)
             continue;

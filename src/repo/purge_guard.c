@@ -144,13 +144,6 @@ int purge_guard_check(const struct purge_guard *guard, struct err *err) {
     return claim_check(guard->claim, err);
 }
 
-static bool is_listed(const struct heads *heads, const char *name) {
-    for (size_t i = 0; i < heads->count; i++)
-        if (strcmp(heads->items[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 static int refuse_hidden(const char *name, struct err *err) {
     err_set(err, ERR_CORRUPT, "snapshot %s never expired, and somebody hid it: nothing is destroyed", name);
     return err_hint(err, "restore --as-of reads what was hidden; to go on without it, delete its versions");
@@ -183,7 +176,7 @@ int purge_guard_heads(struct purge_guard *guard, const struct heads *heads, cons
                       struct err *err) {
     for (size_t i = 0; i < guard->captured.count; i++) {
         const char *name = guard->captured.items[i].name;
-        if (!is_listed(heads, name) && !purge_expires(options, name) && judge_absent(guard, name, err) < 0)
+        if (!heads_named(heads, name) && !purge_expires(options, name) && judge_absent(guard, name, err) < 0)
             return -1;
     }
     guard->absent_told = true;

@@ -197,9 +197,9 @@ static int note_known(void *context, const char *segment, const struct journal_e
     (void)segment, (void)err;
     struct known_heads *known = context;
     const char *name = strcmp(entry->event, "captured") == 0 ? journal_field(entry, "snapshot") : NULL;
-    for (size_t i = 0; name && i < known->heads->count; i++)
-        if (strcmp(known->heads->items[i].name, name) == 0)
-            known->known[i] = true;
+    const struct head *head = name ? heads_named(known->heads, name) : NULL;
+    if (head)
+        known->known[head - known->heads->items] = true;
     return 0;
 }
 

@@ -87,6 +87,9 @@ int head_load(struct repo *repo, const char *name, struct head *head, struct err
 int heads_load(struct repo *repo, struct heads *heads, struct err *err) MUST_CHECK;
 void heads_release(struct heads *heads);
 
+/* The one of this very name, or NULL. Borrowed from `heads`. */
+const struct head *heads_named(const struct heads *heads, const char *name);
+
 /* The head that `which` means: "latest" or "" (newest), "latest-complete", a name or an unambiguous beginning of its
  * hash (at least 4 digits), or a time (the newest captured at or before it). ERR_NOT_FOUND, ERR_INVALID when ambiguous.
  * Borrowed from `heads`. */
