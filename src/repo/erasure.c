@@ -4,6 +4,7 @@
 #include <muniment/repo/object_cache.h>
 #include <muniment/repo/record.h>
 #include <muniment/repo/records.h>
+#include <muniment/repo/session.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <stdio.h>
@@ -224,22 +225,37 @@ static bool is_needed(const struct erasure *erasure, const struct heads *heads, 
     return false;
 }
 
-int erasures_forget(struct repo *repo, const struct heads *heads, int64_t now, uint64_t *removed, struct err *err) {
-    struct erasures erasures = { 0 };
-    struct holds holds = { 0 };
+static int forget_one(struct repo *repo, const struct erasure *erasure, int64_t now, struct err *err) {
     char name[REPO_NAME_MAX];
+    if (journal_one(repo, "erasure_over", erasure->name, 0, now, err) < 0)
+        return -1;
+    return store_remove(repo->store, repo_name(repo, name, FOLDER, erasure->name), NULL, err);
+}
+
+int erasures_forget(struct repo *repo, int64_t now, uint64_t *removed, struct err *err) {
+    struct erasures erasures = { 0 };
+    struct heads heads = { 0 };
+    struct holds holds = { 0 };
+    size_t captures = 0;
     int result = erasures_load(repo, &erasures, err);
-    if (result == 0 && erasures.count > 0)
+    if (result < 0 || erasures.count == 0)
+        goto out;
+
+    /* A capture that runs may have read what was erased since. Looked for before the heads: its end puts one there. */
+    result = sessions_older(repo, now, &captures, err);
+    if (result < 0 || captures > 0)
+        goto out;
+    result = heads_load(repo, &heads, err);
+    if (result == 0)
         result = holds_load(repo, &holds, err);
     for (size_t i = 0; i < erasures.count && result == 0; i++) {
-        const struct erasure *erasure = &erasures.items[i];
-        if (is_needed(erasure, heads, &holds, now))
+        if (is_needed(&erasures.items[i], &heads, &holds, now))
             continue;
-        result = journal_one(repo, "erasure_over", erasure->name, 0, now, err);
-        if (result == 0)
-            result = store_remove(repo->store, repo_name(repo, name, FOLDER, erasure->name), NULL, err);
+        result = forget_one(repo, &erasures.items[i], now, err);
         *removed += result == 0;
     }
+out:
+    heads_release(&heads);
     holds_release(&holds);
     erasures_release(&erasures);
     return result < 0 ? err_wrap(err, "forget erasures that are over") : 0;

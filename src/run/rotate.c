@@ -70,15 +70,11 @@ static int purge_and_lock(struct opened_set *set, const struct purge_options *op
 
 /* The erasure ledger must not outlive the snapshots that it is about. */
 static int forget_erasures(struct opened_set *set, int64_t now, struct err *err) {
-    struct heads heads;
     uint64_t removed = 0;
-    if (heads_load(&set->repo, &heads, err) < 0)
-        return -1;
-    int status = erasures_forget(&set->repo, &heads, now, &removed, err);
+    int status = erasures_forget(&set->repo, now, &removed, err);
     if (removed > 0)
         log_info(set->repo.log, "no snapshot is left that could bring back what %llu erasures were about: forgotten",
                  (unsigned long long)removed);
-    heads_release(&heads);
     return status;
 }
 

@@ -38,8 +38,8 @@ void erasures_release(struct erasures *erasures);
  * each once, and returns how many. */
 size_t erasures_after(const struct erasures *erasures, int64_t started, struct buffer *lines);
 
-/* Removes the entries that no snapshot needs any more, journalled. Adds how many to *removed. */
-int erasures_forget(struct repo *repo, const struct heads *heads, int64_t now, uint64_t *removed,
-                    struct err *err) MUST_CHECK;
+/* Removes the entries that no snapshot needs any more, journalled; none while a capture runs. Adds how many to
+ * *removed. */
+int erasures_forget(struct repo *repo, int64_t now, uint64_t *removed, struct err *err) MUST_CHECK;
 
 #endif
