@@ -1,18 +1,19 @@
-#include <ftw.h>
+#include <errno.h>
+#include <fts.h>
 #include <muniment/repo/journal.h>
 #include <muniment/run/drill.h>
 #include <muniment/snapshot/restore.h>
 #include <muniment/source/source.h>
 #include <muniment/util/clock.h>
+#include <muniment/util/file.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-enum { OPEN_FOLDERS = 16 /* while the scratch folder is removed */ };
 
 struct drill {
     struct repo *from;
@@ -63,29 +64,35 @@ static int drill_databases(struct drill *drill, const struct head_source *source
 /* --- everything else ------------------------------------------------------------------------------------------------
  */
 
-/* nftw() passes no context, and one program drills once at a time. */
-static _Thread_local uint64_t regular_files, regular_bytes;
-
-static int count_file(const char *path, const struct stat *status, int type, struct FTW *where) {
-    (void)path, (void)where;
-    if (type == FTW_F && S_ISREG(status->st_mode)) {
-        regular_files++;
-        regular_bytes += (uint64_t)status->st_size;
+static int count_bytes(char *folder, uint64_t *bytes, struct err *err) {
+    char *paths[] = { folder, NULL };
+    FTSENT *entry;
+    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    *bytes = 0;
+    for (errno = 0; walk && (entry = fts_read(walk)) != NULL; errno = 0) {
+        if (entry->fts_info == FTS_F)
+            *bytes += (uint64_t)entry->fts_statp->st_size;
+        errno = entry->fts_errno; /* 0 but for what could not be looked at */
+        if (errno != 0)
+            break;
     }
-    return 0;
+    int result = errno != 0 ? err_sys(err, "look at '%s'", folder) : 0;
+    if (walk)
+        fts_close(walk);
+    return result;
 }
 
 /* What stands in the folder now, by the file system. Hard links stand there once more, so there may be more bytes. */
 static int look_at_files(struct drill *drill, const struct head_source *source, uint64_t restored, struct err *err) {
     char *below = mem_format("%s/%s", drill->folder, source->name);
-    regular_files = regular_bytes = 0;
-    int walked = nftw(below, count_file, OPEN_FOLDERS, FTW_PHYS);
+    uint64_t there;
+    int result = count_bytes(below, &there, err);
     free(below);
-    if (walked != 0)
-        return err_sys(err, "look at what was restored of source '%s'", source->name);
-    if (regular_bytes < restored)
+    if (result < 0)
+        return err_wrap(err, "count what was restored of source '%s'", source->name);
+    if (there < restored)
         return err_set(err, ERR_CORRUPT, "source '%s': the scratch folder has %llu bytes, and %llu were restored",
-                       source->name, (unsigned long long)regular_bytes, (unsigned long long)restored);
+                       source->name, (unsigned long long)there, (unsigned long long)restored);
     return 0;
 }
 
@@ -110,22 +117,10 @@ static int drill_files(struct drill *drill, const struct head_source *source, st
     return status;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *where) {
-    (void)status, (void)type, (void)where;
-    return remove(path);
-}
-
-static int open_entry(const char *path, const struct stat *status, int type, struct FTW *where) {
-    (void)where;
-    return type == FTW_D && (status->st_mode & 0700) != 0700 ? chmod(path, 0700) : 0;
-}
-
-/* Restored folders may be closed even to their owner. */
 static void remove_folder(const struct drill *drill) {
-    nftw(drill->folder, open_entry, OPEN_FOLDERS, FTW_PHYS);
-    if (nftw(drill->folder, remove_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) != 0)
-        log_warning(drill->from->log, "'%s' could not be removed: it holds what was restored, so remove it",
-                    drill->folder);
+    struct err why = { 0 };
+    if (file_remove_tree(drill->folder, &why) < 0)
+        log_warning(drill->from->log, "%s: '%s' holds what was restored, so remove it", why.message, drill->folder);
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------------------

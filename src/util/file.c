@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <muniment/util/file.h>
 #include <muniment/util/memory.h>
 #include <stdio.h>
@@ -219,4 +220,42 @@ int file_make_folders(const char *path, mode_t mode, struct err *err) {
     }
     free(partial);
     return result;
+}
+
+/* One step of the walk: 0, or the errno of what failed. */
+static int remove_entry(const FTSENT *entry) {
+    switch (entry->fts_info) {
+    case FTS_D: /* before it is read */
+        return (entry->fts_statp->st_mode & 0700) == 0700 || chmod(entry->fts_accpath, 0700) == 0 ? 0 : errno;
+    case FTS_DNR:
+    case FTS_ERR:
+    case FTS_NS:
+        return entry->fts_errno == ENOENT ? 0 : entry->fts_errno;
+    default:
+        return remove(entry->fts_accpath) == 0 || errno == ENOENT ? 0 : errno;
+    }
+}
+
+int file_remove_tree(const char *path, struct err *err) {
+    char *name = mem_string(path), *paths[] = { name, NULL };
+    struct err first = { 0 };
+    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    FTSENT *entry;
+    if (!walk)
+        err_sys(&first, "remove '%s'", path);
+    for (errno = 0; walk && (entry = fts_read(walk)) != NULL; errno = 0) {
+        int failed = remove_entry(entry);
+        errno = failed;
+        if (failed != 0 && first.code == ERR_NONE)
+            err_sys(&first, "remove '%s'", entry->fts_path);
+    }
+    if (walk && errno != 0 && first.code == ERR_NONE)
+        err_sys(&first, "remove '%s'", path);
+    if (walk)
+        fts_close(walk);
+    free(name);
+    if (first.code == ERR_NONE)
+        return 0;
+    *err = first;
+    return -1;
 }

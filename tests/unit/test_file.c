@@ -201,6 +201,37 @@ static void the_folder_of_any_path_can_be_made_durable(void **state) {
     assert_failure(file_sync_folder_of("/nonexistent/file", &err), ERR_NOT_FOUND, &err);
 }
 
+static void a_tree_is_removed_and_what_it_points_to_stays(void **state) {
+    const struct place *place = *state;
+    struct err err = { 0 };
+    char *tree = mem_format("%s/tree", place->folder), *closed = mem_format("%s/closed", tree);
+    char *file = mem_format("%s/file", closed), *link = mem_format("%s/link", tree);
+
+    assert_success(file_make_folders(closed, 0700, &err), &err);
+    assert_success(file_replace(file, 0400, "x", 1, &err), &err);
+    assert_success(file_replace(place->path, 0600, "y", 1, &err), &err);
+    assert_int_equal(symlink(place->path, link), 0);
+    assert_int_equal(chmod(closed, 0), 0);
+
+    assert_success(file_remove_tree(tree, &err), &err);
+    assert_int_equal(access(tree, F_OK), -1);
+    assert_int_equal(access(place->path, F_OK), 0);
+    assert_success(file_remove_tree(tree, &err), &err);
+    assert_success(file_remove_tree(place->path, &err), &err);
+    assert_int_equal(access(place->path, F_OK), -1);
+    free(tree);
+    free(closed);
+    free(file);
+    free(link);
+}
+
+static void what_cannot_be_removed_is_named(void **state) {
+    struct err err = { 0 };
+    (void)state;
+    assert_int_equal(file_remove_tree("/proc/self/status", &err), -1);
+    assert_non_null(strstr(err.message, "/proc/self/status"));
+}
+
 #define IN_A_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, remove_place)
 
 int main(void) {
@@ -215,6 +246,8 @@ int main(void) {
         IN_A_PLACE(a_file_is_no_folder),
         cmocka_unit_test(a_full_disk_is_an_error_with_its_name),
         IN_A_PLACE(the_folder_of_any_path_can_be_made_durable),
+        IN_A_PLACE(a_tree_is_removed_and_what_it_points_to_stays),
+        cmocka_unit_test(what_cannot_be_removed_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,4 +25,7 @@ int file_write_all(int fd, const void *data, size_t length, const char *name, st
 /* fsync of the folder that holds `path`. */
 int file_sync_folder_of(const char *path, struct err *err) MUST_CHECK;
 
+/* rm -r, also of folders that are closed to their owner. What is not there is no error; nothing is followed. */
+int file_remove_tree(const char *path, struct err *err) MUST_CHECK;
+
 #endif
