@@ -78,9 +78,8 @@ int journal_drop_old(struct opened_set *set, const struct heads *heads, int64_t 
  */
 
 int mirror_set_journal(struct opened_set *set, const struct mirror_settings *mirror, int64_t now, struct err *err) {
-    const struct mirror_past past = { .name = mirror->name, .known = true };
     struct store *store;
-    if (mirror_place_open(set, mirror, &past, false, &store, err) < 0)
+    if (mirror_place_open(set, mirror, MIRROR_IF_KNOWN, &store, err) < 0)
         return err_wrap(err, "mirror '%s'", mirror->name);
     int result = mirror_journal(&set->repo, store, mirror->name, now, err);
     store_close(store);

@@ -18,13 +18,10 @@ static bool copy_is_due(const struct mirror_settings *mirror, const struct mirro
 
 int mirror_set(struct opened_set *set, const struct mirror_settings *mirror, int64_t now, bool force,
                unsigned verify_percent, struct mirror_result *result, struct err *err) {
-    struct mirror_past past = { .name = mirror->name };
+    struct mirror_past past;
     *result = (struct mirror_result){ 0 };
-    if (journal_walk(&set->repo, mirror_past_read, &past, err) < 0) {
-        if (err->code != ERR_CORRUPT)
-            return err_wrap(err, "mirror '%s'", mirror->name);
-        err_clear(err); /* the mirror run tells, and copies all the same */
-    }
+    if (mirror_past_load(set, mirror->name, &past, err) < 0)
+        return err_wrap(err, "mirror '%s'", mirror->name);
 
     struct mirror_options options = {
         .name = mirror->name,
@@ -34,7 +31,7 @@ int mirror_set(struct opened_set *set, const struct mirror_settings *mirror, int
     };
     struct lock_policy locks;
     struct store *store;
-    if (mirror_place_open(set, mirror, &past, force || !past.known, &store, err) < 0)
+    if (mirror_place_open(set, mirror, force || !past.known ? MIRROR_IS_MADE : MIRROR_IF_KNOWN, &store, err) < 0)
         return err_wrap(err, "mirror '%s'", mirror->name);
     int status = lock_policy_open(&locks, set, mirror->name, now, err);
     if (status == 0) {

@@ -35,19 +35,14 @@ static int describe(struct opened_set *set, struct set_places *places, size_t at
 
 static int open_mirror(struct opened_set *set, struct set_places *places, size_t at, struct err *err) {
     const struct mirror_settings *mirror = &set->settings->mirrors[at - 1];
-    struct mirror_past past = { .name = mirror->name };
     if (describe(set, places, at, mirror->path, err) < 0)
         return -1;
-    if (journal_walk(&set->repo, mirror_past_read, &past, err) < 0) {
-        if (err->code != ERR_CORRUPT)
-            return -1;
-        err_clear(err); /* to be found by whoever reads the journal; the mirror is looked at all the same */
-    }
-    return mirror_place_open(set, mirror, &past, false, &places->items[at].store, err);
+    return mirror_place_open(set, mirror, MIRROR_IF_KNOWN, &places->items[at].store, err);
 }
 
 int set_places_open(struct opened_set *set, struct set_places *places, struct err *err) {
     const struct set_settings *settings = set->settings;
+    set->repo.cache = NULL;
     size_t count = settings->mirror_count + 1;
     *places = (struct set_places){
         .items = mem_array(count, sizeof *places->items),
@@ -95,4 +90,19 @@ void set_places_close(struct set_places *places) {
     free(places->regions);
     free(places->buckets);
     *places = (struct set_places){ 0 };
+}
+
+struct report_request set_places_request(struct opened_set *set, const struct set_places *places, int64_t from,
+                                         int64_t until, int64_t now) {
+    return (struct report_request){
+        .set = set->settings->name,
+        .repo = &set->repo,
+        .policy = &set->settings->policy,
+        .erasure_promise = set->settings->erasure_promise,
+        .places = places->items,
+        .place_count = places->count,
+        .from = from,
+        .until = until,
+        .now = now,
+    };
 }

@@ -18,9 +18,14 @@ struct set_places {
 };
 
 /* A place that is away - a disk that is not mounted, a bucket that does not answer within seconds - has no store, and
- * `why` says so: that is no error. Nothing is made or changed. The set must come from a configuration and outlive the
+ * `why` says so: that is no error. Nothing is made or changed. From here on the set's objects are read from the store
+ * itself, and not from this host's cache. The set must come from a configuration and outlive the
  * places. Closed with set_places_close(), whatever this returns. */
 int set_places_open(struct opened_set *set, struct set_places *places, struct err *err) MUST_CHECK;
 void set_places_close(struct set_places *places);
+
+/* What is asked of the places: of the period from `from` to before `until`, and of now. Borrows from both. */
+struct report_request set_places_request(struct opened_set *set, const struct set_places *places, int64_t from,
+                                         int64_t until, int64_t now);
 
 #endif
