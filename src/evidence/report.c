@@ -40,6 +40,10 @@ const char *finding_kind_text(enum finding_kind kind) {
 /* --- what the steps share -------------------------------------------------------------------------------------------
  */
 
+bool report_is_below(const char *object, const char *folder) {
+    return strncmp(object, folder, strlen(folder)) == 0;
+}
+
 void *report_add(void *array, size_t *count, size_t size) {
     uint8_t *grown = mem_resize(array, ++*count, size);
     memset(grown + (*count - 1) * size, 0, size);
@@ -59,6 +63,12 @@ void report_find(struct reporting *reporting, enum finding_kind kind, const char
     report->findings[report->finding_count - 1] = (struct report_finding){
         .kind = kind, .place = mem_string(place), .object = mem_string(object), .text = mem_require(text)
     };
+}
+
+void report_trouble(struct reporting *reporting, const char *place, const char *object, struct err *err) {
+    report_find(reporting, err->code == ERR_CORRUPT ? FINDING_TAMPERED : FINDING_UNKNOWN, place, object, "%s",
+                err->message);
+    err_clear(err);
 }
 
 bool report_in_period(const struct reporting *reporting, int64_t when) {

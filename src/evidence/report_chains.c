@@ -32,7 +32,7 @@ bool report_is_cut_off(const struct reporting *reporting, const struct placed *p
     char host[HOST_DIGITS + 1];
     uint64_t number;
     const struct placed *here = place_find(&reporting->places[0], placed->name);
-    if (placed->hidden || (here && !here->hidden) || strncmp(placed->name, FOLDER, strlen(FOLDER)) != 0 ||
+    if (placed->hidden || (here && !here->hidden) || !report_is_below(placed->name, FOLDER) ||
         !parse_segment(placed->name, host, &number))
         return false;
     const struct report_chain *chain = find_chain(reporting->report, host);

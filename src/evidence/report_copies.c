@@ -51,9 +51,7 @@ static int look_for_unlisted(struct follower *follower, size_t p, struct err *er
     if (read_by(place, &own, err) < 0) {
         if (err->code == ERR_INTERRUPTED)
             return -1;
-        report_find(follower->reporting, err->code == ERR_CORRUPT ? FINDING_TAMPERED : FINDING_UNKNOWN,
-                    place->asked->name, "index", "%s", err->message);
-        err_clear(err);
+        report_trouble(follower->reporting, place->asked->name, "index", err);
     }
     for (size_t i = 0; i < index_pack_count(follower->index); i++)
         follower->unlisted[p][i] = !own || !index_find_pack(own, index_pack(follower->index, i)->pack);
@@ -106,7 +104,7 @@ static void close_follower(struct follower *follower) {
 /* Where it stands in each place, but for what it needs there. */
 static void place_snapshot(struct reporting *reporting, struct report_snapshot *snapshot) {
     char object[REPO_NAME_MAX];
-    snprintf(object, sizeof object, "snapshots/%s", snapshot->name);
+    report_object_of(snapshot, object);
     for (size_t p = 0; p < reporting->request->place_count; p++) {
         struct report_copy *copy = &snapshot->copies[p];
         const struct placed *placed = place_find(&reporting->places[p], object);
@@ -183,7 +181,7 @@ static void judge_copy(struct follower *follower, struct report_snapshot *snapsh
 static void mark_needed(struct follower *follower, const struct report_snapshot *snapshot) {
     struct reporting *reporting = follower->reporting;
     char object[REPO_NAME_MAX];
-    snprintf(object, sizeof object, "snapshots/%s", snapshot->name);
+    report_object_of(snapshot, object);
     for (size_t p = 0; p < reporting->request->place_count; p++) {
         const uint32_t *packs;
         uint32_t count;
@@ -206,8 +204,8 @@ static int follow_snapshot(struct follower *follower, struct report_snapshot *sn
         return -1;
     if ((!followed || follower->need.unknown) && !goes(snapshot)) {
         char object[REPO_NAME_MAX];
-        snprintf(object, sizeof object, "snapshots/%s", snapshot->name);
-        report_find(reporting, FINDING_MISSING, reporting->places[follower->at].asked->name, object, "%s",
+        report_find(reporting, FINDING_MISSING, reporting->places[follower->at].asked->name,
+                    report_object_of(snapshot, object), "%s",
                     followed ? "it needs chunks that no pack of the index holds" : err->message);
     }
     if (followed)
@@ -280,9 +278,7 @@ static int follow_place(struct reporting *reporting, size_t at, struct err *err)
             close_follower(&follower);
             if (err->code == ERR_INTERRUPTED)
                 return -1;
-            report_find(reporting, err->code == ERR_CORRUPT ? FINDING_TAMPERED : FINDING_UNKNOWN,
-                        reporting->places[at].asked->name, "index", "%s", err->message);
-            err_clear(err);
+            report_trouble(reporting, reporting->places[at].asked->name, "index", err);
             return 0;
         }
         opened = true;

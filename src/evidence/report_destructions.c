@@ -117,16 +117,12 @@ static void tell_destruction(struct reporting *reporting, const struct report_de
 /* --- what is listed -------------------------------------------------------------------------------------------------
  */
 
-static bool is_below(const char *object, const char *folder) {
-    return strncmp(object, folder, strlen(folder)) == 0;
-}
-
 /* What is decided to go and stays after all: an index that was written again, a pack that turned out to be needed, a
  * snapshot that is held. */
 static bool stays(const struct reporting *reporting, const char *object, const struct placed *placed) {
     const struct placed *here = place_find(&reporting->places[0], object);
     const struct report_snapshot *snapshot = report_snapshot_of(reporting, object);
-    if (is_below(object, "index/"))
+    if (report_is_below(object, "index/"))
         return here && !here->hidden;
     return (placed && placed->needed) || (here && here->needed) || (snapshot && snapshot->held);
 }

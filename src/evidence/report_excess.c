@@ -1,7 +1,6 @@
 #include "report_internal.h"
 #include <muniment/repo/session.h>
 #include <muniment/util/clock.h>
-#include <muniment/util/hex.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,13 +20,9 @@ static const struct folder_kind {
 
 static const struct folder_kind *folder_of(const char *object) {
     for (size_t i = 0; i < sizeof FOLDERS / sizeof *FOLDERS; i++)
-        if (strncmp(object, FOLDERS[i].folder, strlen(FOLDERS[i].folder)) == 0)
+        if (report_is_below(object, FOLDERS[i].folder))
             return &FOLDERS[i];
     return NULL;
-}
-
-static bool is_below(const char *object, const char *folder) {
-    return strncmp(object, folder, strlen(folder)) == 0;
 }
 
 static bool is_visible(const struct placed *placed) {
@@ -73,13 +68,13 @@ static bool is_purged(const struct reporting *reporting) {
 /* Known by what the repository itself says, or by its journal. */
 static bool is_known_here(const struct reporting *reporting, const struct placed *placed, int64_t session) {
     const char *object = placed->name;
-    if (is_below(object, "packs/"))
+    if (report_is_below(object, "packs/"))
         return !reporting->index || index_knows(reporting, object) || placed->modified >= session ||
                is_purged(reporting);
-    if (is_below(object, "snapshots/"))
+    if (report_is_below(object, "snapshots/"))
         return !reporting->report->journal_whole || past_last(&reporting->past, FACT_CAPTURED, object, NULL) ||
                placed->modified >= session;
-    if (is_below(object, "keys/") || is_below(object, "holds/") || is_below(object, "erasures/"))
+    if (report_is_below(object, "keys/") || report_is_below(object, "holds/") || report_is_below(object, "erasures/"))
         return !reporting->report->journal_whole || past_last(&reporting->past, FACT_STORED, object, NULL);
     return true; /* index and journal are verified as a whole */
 }
@@ -88,9 +83,9 @@ static bool is_known_here(const struct reporting *reporting, const struct placed
  * stays there knows it. */
 static bool is_known_there(const struct reporting *reporting, const struct placed *placed) {
     return is_visible(place_find(&reporting->places[0], placed->name)) || placed->needed ||
-           (is_below(placed->name, "snapshots/") &&
+           (report_is_below(placed->name, "snapshots/") &&
             past_last(&reporting->past, FACT_CAPTURED, placed->name, NULL) != NULL) ||
-           is_below(placed->name, "journal/"); /* compared chain by chain */
+           report_is_below(placed->name, "journal/"); /* compared chain by chain */
 }
 
 static void check_object(struct reporting *reporting, size_t p, const struct placed *placed, int64_t session) {
@@ -109,8 +104,8 @@ static void check_object(struct reporting *reporting, size_t p, const struct pla
                     p == 0 ? "neither the index nor the journal knows it" : "the repository does not know it");
     else if (!placed->hidden && placed->versions > 1)
         report_find(reporting, FINDING_EXCESS, place, placed->name, "%u versions of it are kept", placed->versions);
-    else if (placed->hidden && known && !decided && !is_below(placed->name, "snapshots/") && !placed->needed &&
-             !is_below(placed->name, "packs/"))
+    else if (placed->hidden && known && !decided && !report_is_below(placed->name, "snapshots/") && !placed->needed &&
+             !report_is_below(placed->name, "packs/"))
         report_find(reporting, FINDING_MISSING, place, placed->name, "it is hidden, and nobody decided that it goes");
 }
 
@@ -120,7 +115,7 @@ static void tell_remains(struct reporting *reporting, size_t p) {
     size_t remains = 0;
     bool locked = true;
     for (size_t i = 0; i < place->count; i++)
-        if (!is_below(place->objects[i].name, "journal/")) {
+        if (!report_is_below(place->objects[i].name, "journal/")) {
             remains++;
             locked = locked && report_refused_until(reporting, place->objects[i].name, place) != 0;
         }

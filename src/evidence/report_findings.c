@@ -11,6 +11,8 @@ enum {
     DRILLED_MOST = 95 * DAY,  /* since the last restore test: a quarter of a year, and to spare */
 };
 
+static const char SNAPSHOTS[] = "snapshots/";
+
 int64_t report_interval(const struct reporting *reporting) {
     return plan_interval(reporting->request->policy);
 }
@@ -20,12 +22,17 @@ int64_t report_allowance(const struct reporting *reporting) {
     return slack > 0 ? slack : 2 * report_interval(reporting); /* what the slack is at most */
 }
 
+const char *report_object_of(const struct report_snapshot *snapshot, char *object) {
+    snprintf(object, REPO_NAME_MAX, "%s%s", SNAPSHOTS, snapshot->name);
+    return object;
+}
+
 struct report_snapshot *report_snapshot_of(const struct reporting *reporting, const char *object) {
     const struct report *report = reporting->report;
-    if (strncmp(object, "snapshots/", strlen("snapshots/")) != 0)
+    if (!report_is_below(object, SNAPSHOTS))
         return NULL;
     for (size_t i = 0; i < report->snapshot_count; i++)
-        if (strcmp(report->snapshots[i].name, object + strlen("snapshots/")) == 0)
+        if (strcmp(report->snapshots[i].name, object + strlen(SNAPSHOTS)) == 0)
             return &report->snapshots[i];
     return NULL;
 }
@@ -34,10 +41,9 @@ struct report_snapshot *report_snapshot_of(const struct reporting *reporting, co
  */
 
 static void tell_past_deadline(struct reporting *reporting, const struct report_snapshot *snapshot, size_t p) {
-    char object[REPO_NAME_MAX], date[CLOCK_TEXT];
-    const char *place = reporting->request->places[p].name;
+    char name[REPO_NAME_MAX], date[CLOCK_TEXT];
+    const char *place = reporting->request->places[p].name, *object = report_object_of(snapshot, name);
     const char *hidden = snapshot->copies[p].state == COPY_HIDDEN ? ", hidden" : "";
-    snprintf(object, sizeof object, "snapshots/%s", snapshot->name);
     clock_format(date, snapshot->gone_by);
     if (snapshot->held)
         report_find(reporting, FINDING_EXCEPTION, place, object, "held past its deadline, %s%s", date, hidden);
@@ -54,8 +60,7 @@ static void look_for_dead_chunks(struct reporting *reporting) {
     struct dated_names packs;
     struct err why = { 0 };
     if (purge_deadlines_load(reporting->request->repo, &packs, &why) < 0) {
-        report_find(reporting, why.code == ERR_CORRUPT ? FINDING_TAMPERED : FINDING_UNKNOWN,
-                    reporting->request->places[0].name, "purges", "%s", why.message);
+        report_trouble(reporting, reporting->request->places[0].name, "purges", &why);
         return;
     }
     for (size_t i = 0; i < packs.count; i++) {
@@ -107,9 +112,8 @@ static bool should_have(const struct reporting *reporting, const struct report_s
 }
 
 static void tell_absent(struct reporting *reporting, const struct report_snapshot *snapshot, size_t p) {
-    char object[REPO_NAME_MAX];
-    const char *place = reporting->request->places[p].name;
-    snprintf(object, sizeof object, "snapshots/%s", snapshot->name);
+    char name[REPO_NAME_MAX];
+    const char *place = reporting->request->places[p].name, *object = report_object_of(snapshot, name);
     if (snapshot->copies[p].state == COPY_HIDDEN)
         report_find(reporting, FINDING_MISSING, place, object, "it is hidden, and nothing expired it");
     else if (p == 0)

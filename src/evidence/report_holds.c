@@ -8,8 +8,7 @@
 void report_load_holds(struct reporting *reporting) {
     struct err why = { 0 };
     if (holds_load(reporting->request->repo, &reporting->holds, &why) < 0)
-        report_find(reporting, why.code == ERR_CORRUPT ? FINDING_TAMPERED : FINDING_UNKNOWN,
-                    reporting->request->places[0].name, "holds", "%s", why.message);
+        report_trouble(reporting, reporting->request->places[0].name, "holds", &why);
 }
 
 /* --- part 8 ---------------------------------------------------------------------------------------------------------

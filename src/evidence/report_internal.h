@@ -106,6 +106,9 @@ struct reporting {
 void report_find(struct reporting *reporting, enum finding_kind kind, const char *place, const char *object,
                  const char *format, ...) PRINTF_LIKE(5, 6);
 
+/* The same for what an error says: corrupt is tampered with, all else is not known. Clears the error. */
+void report_trouble(struct reporting *reporting, const char *place, const char *object, struct err *err);
+
 /* Makes room for one more element of a growing array, cleared. */
 void *report_add(void *array, size_t *count, size_t size);
 
@@ -118,7 +121,13 @@ bool report_in_period(const struct reporting *reporting, int64_t when);
 /* How long what was decided to go may take to be gone everywhere: the next run does it, or the one after. */
 int64_t report_allowance(const struct reporting *reporting);
 
-/* The snapshot of this object name ("snapshots/..."), or NULL. */
+/* True when an object, named below the set's folder, is in `folder` ("packs/"). */
+bool report_is_below(const char *object, const char *folder);
+
+/* The name of a snapshot's object ("snapshots/...") into `object` (REPO_NAME_MAX bytes). Returns object. */
+const char *report_object_of(const struct report_snapshot *snapshot, char *object);
+
+/* The snapshot of this object name, or NULL. */
 struct report_snapshot *report_snapshot_of(const struct reporting *reporting, const char *object);
 
 /* Until when a lock is known to refuse the removal of an object from a place; 0: none does. */

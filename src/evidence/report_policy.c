@@ -2,7 +2,6 @@
 #include <muniment/retention/lint.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,17 +90,17 @@ static uint64_t count_erasures(const struct reporting *reporting, int64_t oldest
     const struct facts *stored = &reporting->past.kinds[FACT_STORED];
     uint64_t count = 0;
     for (size_t i = 0; i < stored->count; i++)
-        count += strncmp(stored->items[i].object, "erasures/", strlen("erasures/")) == 0 &&
-                 stored->items[i].time >= oldest && place_find(&reporting->places[0], stored->items[i].object);
+        count += report_is_below(stored->items[i].object, "erasures/") && stored->items[i].time >= oldest &&
+                 place_find(&reporting->places[0], stored->items[i].object);
     return count;
 }
 
 static void judge_oldest(struct reporting *reporting, const struct report_snapshot *oldest, const char *promised) {
     int64_t age = reporting->request->now - oldest->started;
     char span[CLOCK_TEXT], object[REPO_NAME_MAX];
-    snprintf(object, sizeof object, "snapshots/%s", oldest->name);
     if (age > reporting->request->erasure_promise)
-        report_find(reporting, oldest->held ? FINDING_EXCEPTION : FINDING_POLICY, NULL, object,
+        report_find(reporting, oldest->held ? FINDING_EXCEPTION : FINDING_POLICY, NULL,
+                    report_object_of(oldest, object),
                     "what was deleted after it is promised to be in no backup after %s, and it is %s old%s", promised,
                     clock_format_span(span, age), oldest->held ? ", because it is held" : "");
 }

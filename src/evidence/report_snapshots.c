@@ -35,7 +35,7 @@ static struct names collect_names(const struct reporting *reporting) {
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         const struct facts *facts = &reporting->past.kinds[kinds[k]];
         for (size_t i = 0; i < facts->count; i++)
-            if (strncmp(facts->items[i].object, FOLDER, strlen(FOLDER)) == 0)
+            if (report_is_below(facts->items[i].object, FOLDER))
                 add_name(&names, facts->items[i].object);
     }
     if (names.count > 1)
@@ -65,9 +65,8 @@ static int open_head(struct reporting *reporting, const char *object, struct rep
         }
         if (err->code == ERR_INTERRUPTED)
             return -1;
-        report_find(reporting, err->code == ERR_CORRUPT ? FINDING_TAMPERED : FINDING_UNKNOWN, place->asked->name,
-                    object, "the snapshot's head does not open: %s", err->message);
-        err_clear(err);
+        err_wrap(err, "the snapshot's head does not open");
+        report_trouble(reporting, place->asked->name, object, err);
     }
     return 0;
 }
