@@ -28,12 +28,11 @@ static const struct report_chain *find_chain(const struct report *report, const 
     return NULL;
 }
 
-bool report_is_cut_off(const struct reporting *reporting, const struct placed *placed) {
+bool report_is_cut_off(const struct reporting *reporting, const char *object) {
     char host[HOST_DIGITS + 1];
     uint64_t number;
-    const struct placed *here = place_find(&reporting->places[0], placed->name);
-    if (placed->hidden || (here && !here->hidden) || !report_is_below(placed->name, FOLDER) ||
-        !parse_segment(placed->name, host, &number))
+    const struct placed *here = place_find(&reporting->places[0], object);
+    if ((here && !here->hidden) || !report_is_below(object, FOLDER) || !parse_segment(object, host, &number))
         return false;
     const struct report_chain *chain = find_chain(reporting->report, host);
     return !chain || number >= chain->first;
@@ -47,7 +46,7 @@ static void check_mirrored(struct reporting *reporting, const struct listed_plac
         return;
     if (!parse_segment(placed->name, host, &number))
         report_find(reporting, FINDING_EXCESS, place->asked->name, placed->name, "it is no segment of the journal");
-    else if (report_is_cut_off(reporting, placed))
+    else if (report_is_cut_off(reporting, placed->name))
         report_find(reporting, FINDING_TAMPERED, place->asked->name, placed->name,
                     "the mirror has a segment of the journal that the repository has not: there it was cut or changed");
     else if (here && !here->hidden && here->size != placed->size)

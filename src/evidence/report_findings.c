@@ -213,7 +213,7 @@ static void judge_mirror(struct reporting *reporting, size_t p, int64_t since) {
 void report_staleness(struct reporting *reporting) {
     const struct report *report = reporting->report;
     int64_t now = reporting->request->now, interval = report_interval(reporting), since = first_capture(report);
-    int64_t newest = 0, drilled = 0;
+    int64_t newest = 0;
     if (reporting->erased != 0)
         return;
     for (size_t i = 0; i < report->snapshot_count; i++)
@@ -230,9 +230,7 @@ void report_staleness(struct reporting *reporting) {
         if (now - (store->verified != 0 ? store->verified : since) > VERIFIED_MOST)
             tell_stale(reporting, store->name, "verified", store->verified);
     }
-    const struct facts *drills = &reporting->past.kinds[FACT_DRILLED];
-    for (size_t i = 0; i < drills->count; i++)
-        drilled = drills->items[i].time > drilled ? drills->items[i].time : drilled;
-    if (since != 0 && now - (drilled != 0 ? drilled : since) > DRILLED_MOST)
-        tell_stale(reporting, NULL, "a restore test", drilled);
+    const struct fact *drilled = past_last(&reporting->past, FACT_DRILLED, NULL, NULL);
+    if (since != 0 && now - (drilled ? drilled->time : since) > DRILLED_MOST)
+        tell_stale(reporting, NULL, "a restore test", drilled ? drilled->time : 0);
 }

@@ -43,7 +43,7 @@ struct fact {
 
 struct past {
     struct facts {
-        struct fact *items; /* by object, mirror, time */
+        struct fact *items; /* by object, mirror, time: where an event has neither, by time */
         size_t count, capacity;
     } kinds[FACT_KINDS];
     size_t count;
@@ -139,7 +139,7 @@ void places_release(struct reporting *reporting);
 int past_load(struct reporting *reporting, struct err *err) MUST_CHECK;
 void past_release(struct past *past);
 /* A segment of the journal that a mirror has and the repository has not, nor dropped for its age. */
-bool report_is_cut_off(const struct reporting *reporting, const struct placed *placed);
+bool report_is_cut_off(const struct reporting *reporting, const char *object);
 void report_chains(struct reporting *reporting); /* the journal on the mirrors, compared with the repository's */
 void report_policies(struct reporting *reporting);
 int report_snapshots(struct reporting *reporting, struct err *err) MUST_CHECK;

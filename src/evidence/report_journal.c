@@ -113,22 +113,25 @@ static int compare_texts(const char *left, const char *right) {
     return strcmp(left ? left : "", right ? right : "");
 }
 
+static int compare_with(const struct fact *fact, const char *object, const char *mirror) {
+    int order = compare_texts(fact->object, object);
+    return order != 0 ? order : compare_texts(fact->mirror, mirror);
+}
+
 static int by_object(const void *left, const void *right) {
     const struct fact *a = left, *b = right;
-    int order = compare_texts(a->object, b->object);
-    if (order == 0)
-        order = compare_texts(a->mirror, b->mirror);
+    int order = compare_with(a, b->object, b->mirror);
     if (order == 0)
         order = (a->time > b->time) - (a->time < b->time);
     return order != 0 ? order : (a->order > b->order) - (a->order < b->order);
 }
 
-/* The first fact that is not before the object in that place, by the order above. */
-static size_t lower_bound(const struct facts *facts, const struct fact *wanted) {
+/* The first fact that is not before the object in that place; with `least` 1 the first behind it. */
+static size_t find_bound(const struct facts *facts, const char *object, const char *mirror, int least) {
     size_t low = 0, high = facts->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (by_object(&facts->items[middle], wanted) < 0)
+        if (compare_with(&facts->items[middle], object, mirror) < least)
             low = middle + 1;
         else
             high = middle;
@@ -136,32 +139,16 @@ static size_t lower_bound(const struct facts *facts, const struct fact *wanted) 
     return low;
 }
 
-static bool is_about(const struct fact *fact, const char *object, const char *mirror) {
-    return compare_texts(fact->object, object) == 0 && compare_texts(fact->mirror, mirror) == 0;
-}
-
-static char *borrowed(const char *text) {
-    union {
-        const char *lent;
-        char *text;
-    } both = { text };
-    return both.text;
-}
-
 const struct fact *past_first(const struct past *past, enum fact_kind kind, const char *object, const char *mirror) {
     const struct facts *facts = &past->kinds[kind];
-    const struct fact wanted = { .time = INT64_MIN, .object = borrowed(object), .mirror = borrowed(mirror) };
-    size_t at = lower_bound(facts, &wanted);
-    return at < facts->count && is_about(&facts->items[at], object, mirror) ? &facts->items[at] : NULL;
+    size_t at = find_bound(facts, object, mirror, 0);
+    return at < facts->count && compare_with(&facts->items[at], object, mirror) == 0 ? &facts->items[at] : NULL;
 }
 
 const struct fact *past_last(const struct past *past, enum fact_kind kind, const char *object, const char *mirror) {
     const struct facts *facts = &past->kinds[kind];
-    const struct fact wanted = {
-        .time = INT64_MAX, .order = SIZE_MAX, .object = borrowed(object), .mirror = borrowed(mirror)
-    };
-    size_t at = lower_bound(facts, &wanted);
-    return at > 0 && is_about(&facts->items[at - 1], object, mirror) ? &facts->items[at - 1] : NULL;
+    size_t at = find_bound(facts, object, mirror, 1);
+    return at > 0 && compare_with(&facts->items[at - 1], object, mirror) == 0 ? &facts->items[at - 1] : NULL;
 }
 
 static const char *below_set(const struct reporting *reporting, const char *name) {
@@ -189,8 +176,7 @@ static void describe_chains(struct report *report, const struct journal_survey *
 /* What the repository's journal lost, a mirror's may still tell. */
 static int note_lost(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
     struct reporting *reporting = context;
-    const struct placed wanted = { .name = borrowed(below_set(reporting, segment)) };
-    return report_is_cut_off(reporting, &wanted) ? note_entry(reporting, segment, entry, err) : 0;
+    return report_is_cut_off(reporting, below_set(reporting, segment)) ? note_entry(reporting, segment, entry, err) : 0;
 }
 
 static void ignore_fault(void *context, const char *segment, const char *text) {
@@ -202,8 +188,8 @@ static int load_lost(struct reporting *reporting, struct err *err) {
         struct listed_place *place = &reporting->places[p];
         struct journal_survey survey = { 0 };
         bool lost = false;
-        for (size_t i = 0; i < place->count; i++)
-            lost = lost || report_is_cut_off(reporting, &place->objects[i]);
+        for (size_t i = 0; i < place->count && !lost; i++)
+            lost = !place->objects[i].hidden && report_is_cut_off(reporting, place->objects[i].name);
         int result = lost ? journal_look(&place->repo, note_lost, ignore_fault, reporting, &survey, err) : 0;
         journal_survey_release(&survey);
         if (result < 0)

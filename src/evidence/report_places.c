@@ -75,19 +75,12 @@ void places_release(struct reporting *reporting) {
     free(reporting->places);
 }
 
+static int compare_name(const void *name, const void *object) {
+    return strcmp(name, ((const struct placed *)object)->name);
+}
+
 struct placed *place_find(const struct listed_place *place, const char *name) {
-    size_t low = 0, high = place->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(place->objects[middle].name, name);
-        if (order == 0)
-            return &place->objects[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    return place->count > 0 ? bsearch(name, place->objects, place->count, sizeof *place->objects, compare_name) : NULL;
 }
 
 struct placed *place_find_pack(const struct listed_place *place, const uint8_t pack[32]) {

@@ -2,7 +2,6 @@
 #include <muniment/retention/lint.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- part 2 ---------------------------------------------------------------------------------------------------------
@@ -31,11 +30,6 @@ static void add_policy(struct report *report, const struct policy *policy, int64
     plan_reach(policy, &added->reach);
 }
 
-static int by_time(const void *left, const void *right) {
-    const struct report_policy *a = left, *b = right;
-    return (a->effective > b->effective) - (a->effective < b->effective);
-}
-
 /* Every one that the journal knows, and the one in force, which no decision may have been made under yet. */
 void report_policies(struct reporting *reporting) {
     const struct policy *policy = reporting->request->policy;
@@ -53,8 +47,6 @@ void report_policies(struct reporting *reporting) {
         else
             add_policy(report, &earlier, facts->items[i].time);
     }
-    if (report->policy_count > 1)
-        qsort(report->policies, report->policy_count, sizeof *report->policies, by_time);
     policy_id(policy, id);
     if (report->policy_count == 0 || strcmp(report->policies[report->policy_count - 1].id, id) != 0)
         add_policy(report, policy, 0);

@@ -1,6 +1,5 @@
 #include "report_internal.h"
 #include <muniment/util/memory.h>
-#include <stdlib.h>
 #include <string.h>
 
 static char *text_of(const struct fact *fact, const char *name) {
@@ -9,11 +8,6 @@ static char *text_of(const struct fact *fact, const char *name) {
 
 /* --- part 6 ---------------------------------------------------------------------------------------------------------
  */
-
-static int drills_by_time(const void *left, const void *right) {
-    const struct report_drill *a = left, *b = right;
-    return (a->time > b->time) - (a->time < b->time);
-}
 
 void report_drills(struct reporting *reporting) {
     const struct facts *facts = &reporting->past.kinds[FACT_DRILLED];
@@ -39,17 +33,10 @@ void report_drills(struct reporting *reporting) {
             .bytes = fact_count(fact, "bytes"),
         };
     }
-    if (report->drill_count > 1)
-        qsort(report->drills, report->drill_count, sizeof *report->drills, drills_by_time);
 }
 
 /* --- part 9 ---------------------------------------------------------------------------------------------------------
  */
-
-static int reads_by_time(const void *left, const void *right) {
-    const struct report_read *a = left, *b = right;
-    return (a->time > b->time) - (a->time < b->time);
-}
 
 void report_reads(struct reporting *reporting) {
     const struct facts *facts = &reporting->past.kinds[FACT_READ];
@@ -68,6 +55,4 @@ void report_reads(struct reporting *reporting) {
             .status = (int)fact_count(fact, "status"),
         };
     }
-    if (report->read_count > 1)
-        qsort(report->reads, report->read_count, sizeof *report->reads, reads_by_time);
 }
