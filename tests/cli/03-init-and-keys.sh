@@ -2,12 +2,8 @@
 # Keys: made once and never overwritten, passed on to another host, wrapped by passphrases, printed and typed in again.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/scratch.sh"
-CONFIG=$SCRATCH/conf
-mkdir -p "$SCRATCH/data"
+one_set "mirrors = ( { name = \"offsite\"; path = \"$SCRATCH/mirror\"; } );"
 printf 'content\n' >"$SCRATCH/data/file"
-write_config "$CONFIG" "$SCRATCH" "$(make_set app "$SCRATCH" \
-    "{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }" \
-    "  mirrors = ( { name = \"offsite\"; path = \"$SCRATCH/mirror\"; } );")"
 write=$SCRATCH/keys/app.write read=$SCRATCH/keys/app.read
 
 expect 0 'init makes keys' init app

@@ -2,15 +2,10 @@
 # With --json every command prints one object a line with type and schema, also for names that are no text.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/scratch.sh"
-CONFIG=$SCRATCH/conf
-mkdir -p "$SCRATCH/data"
+one_set "retention = { daily = 1; }; mirrors = ( { name = \"offsite\"; path = \"$SCRATCH/mirror\"; } );"
 printf 'x' >"$SCRATCH/data/"$'line\nbreak \e[31m "quoted" \\'
 printf 'y' >"$SCRATCH/data/"$'\xff\xfe'
 printf 'z' >"$SCRATCH/data/ærø"
-write_config "$CONFIG" "$SCRATCH" "$(make_set app "$SCRATCH" \
-    "{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }" \
-    "  retention = { daily = 1; };
-  mirrors = ( { name = \"offsite\"; path = \"$SCRATCH/mirror\"; } );")"
 
 json() { # TYPE COMMAND...: prints objects, all with type and schema, one at least of TYPE
     local type=$1

@@ -5,7 +5,7 @@
 CONFIG=$SCRATCH/conf
 mkdir -p "$SCRATCH/data/folder"
 write_config "$CONFIG" "$SCRATCH" "$(make_set app "$SCRATCH" \
-    "{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; },
+    "$DATA,
      { name = \"words\"; kind = \"command\"; command = [\"cat\", \"$SCRATCH/data/day\"]; }")"
 expect 0 'a repository' init app
 for day in 01 02 03; do

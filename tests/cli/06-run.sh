@@ -6,12 +6,11 @@ CONFIG=$SCRATCH/conf
 mkdir -p "$SCRATCH/data"
 echo one >"$SCRATCH/data/one"
 echo "no folder" >"$SCRATCH/file"
-good="{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }"
 sets=(
-    "$(make_set good "$SCRATCH" "$good" "  mirrors = ( { name = \"lost\"; path = \"$SCRATCH/file/mirror\"; }, { name = \"near\"; path = \"$SCRATCH/mirror\"; } );")"
-    "$(make_set partial "$SCRATCH" "$good, { name = \"broken\"; kind = \"command\"; command = [\"sh\", \"-c\", \"echo half; exit 7\"]; }")"
+    "$(make_set good "$SCRATCH" "$DATA" "  mirrors = ( { name = \"lost\"; path = \"$SCRATCH/file/mirror\"; }, { name = \"near\"; path = \"$SCRATCH/mirror\"; } );")"
+    "$(make_set partial "$SCRATCH" "$DATA, { name = \"broken\"; kind = \"command\"; command = [\"sh\", \"-c\", \"echo half; exit 7\"]; }")"
     "$(make_set failing "$SCRATCH" "{ name = \"gone\"; kind = \"command\"; command = [\"$SCRATCH/no-such-program\"]; }")"
-    "$(make_set quiet "$SCRATCH" "$good")"
+    "$(make_set quiet "$SCRATCH" "$DATA")"
 )
 write_config "$CONFIG" "$SCRATCH" "${sets[@]}"
 for set in good partial failing quiet; do

@@ -5,10 +5,10 @@
 CONFIG=$SCRATCH/conf
 mkdir -p "$SCRATCH/data"
 write_config "$CONFIG" "$SCRATCH" "$(make_set app "$SCRATCH" \
-    "{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; },
+    "$DATA,
      { name = \"word\"; kind = \"command\"; command = [\"cat\", \"$SCRATCH/word\"]; }" \
     '  retention = { daily = 1; interval = "1d"; };')" \
-    "$(make_set other "$SCRATCH" "{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }")"
+    "$(make_set other "$SCRATCH" "$DATA")"
 ago() { date -u -d "$1 ago" +%Y-%m-%dT%H:%M:%SZ; }
 echo word >"$SCRATCH/word"
 expect 10 'no repository' status

@@ -2,11 +2,7 @@
 # What stays, what goes, when and why: shown before it is done, and simulated before it is promised.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/scratch.sh"
-CONFIG=$SCRATCH/conf
-mkdir -p "$SCRATCH/data"
-write_config "$CONFIG" "$SCRATCH" "$(make_set app "$SCRATCH" \
-    "{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }" \
-    '  retention = { daily = 2; weekly = 1; monthly = 6; max_age = "90d"; timezone = "Europe/Copenhagen"; purge_within = "0d"; };')"
+one_set 'retention = { daily = 2; weekly = 1; monthly = 6; max_age = "90d"; timezone = "Europe/Copenhagen"; purge_within = "0d"; };'
 expect 0 'a repository' init app
 for day in 01 02 03 04; do
     echo "$day" >"$SCRATCH/data/day"

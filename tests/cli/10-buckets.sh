@@ -13,9 +13,8 @@ make_bucket plain
 mkdir -p "$SCRATCH/data/sub"
 echo one >"$SCRATCH/data/one"
 head -c 300000 /dev/urandom >"$SCRATCH/data/sub/random"
-source="{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }"
 mirror="retention = { daily = 1; }; mirrors = ( { name = \"far\"; path = \"$(address mirror some/where)\"; verify_percent = 100; } );"
-write_bucket_config "$CONFIG" "$SCRATCH" "$(address repo)" "$(make_set app "$SCRATCH" "$source" "$mirror")"
+write_bucket_config "$CONFIG" "$SCRATCH" "$(address repo)" "$(make_set app "$SCRATCH" "$DATA" "$mirror")"
 
 # --- a life ---
 expect 12 'a list before init has no keys' list app
@@ -115,7 +114,7 @@ done
 
 # --- a gateway that knows Signature V2 alone ---
 write_bucket_config "$SCRATCH/conf.v2" "$SCRATCH/v2" "$(address plain old)" \
-    "$(make_set old "$SCRATCH/v2" "$source" "mirrors = ( { name = \"far\"; path = \"$(address plain older)\"; } );")"
+    "$(make_set old "$SCRATCH/v2" "$DATA" "mirrors = ( { name = \"far\"; path = \"$(address plain older)\"; } );")"
 sed -i 's|credentials = |signature = "v2"; credentials = |' "$SCRATCH/conf.v2"
 CONFIG=$SCRATCH/conf.v2
 expect 0 'init' init old

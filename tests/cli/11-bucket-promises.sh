@@ -7,12 +7,11 @@ buckets_begin || { skip 1 'the packages of Ceph RGW are not installed'; finish; 
 CONFIG=$SCRATCH/conf
 mkdir -p "$SCRATCH/data"
 head -c 100000 /dev/urandom >"$SCRATCH/data/file"
-source="{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }"
 retention='retention = { daily = 7; weekly = 4; max_age = "60d"; };'
 
 # A set 'app' whose mirror is at ADDRESS with further SETTINGS; the repository is a folder.
 mirror_config() { # ADDRESS [SETTINGS]
-    write_bucket_config "$CONFIG" "$SCRATCH" "$SCRATCH/store" "$(make_set app "$SCRATCH" "$source" \
+    write_bucket_config "$CONFIG" "$SCRATCH" "$SCRATCH/store" "$(make_set app "$SCRATCH" "$DATA" \
         "$retention mirrors = ( { name = \"far\"; path = \"$1\"; ${2-} } );")"
 }
 

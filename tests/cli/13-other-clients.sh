@@ -26,8 +26,7 @@ make_bucket copied
 mkdir -p "$SCRATCH/data/sub"
 echo one >"$SCRATCH/data/one"
 head -c 3000000 /dev/urandom >"$SCRATCH/data/sub/random"
-source="{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }"
-write_bucket_config "$CONFIG" "$SCRATCH" "$(address repo deep/store)" "$(make_set app "$SCRATCH" "$source")"
+write_bucket_config "$CONFIG" "$SCRATCH" "$(address repo deep/store)" "$(make_set app "$SCRATCH" "$DATA")"
 expect 0 'a repository in a bucket' init app
 expect 0 'with a snapshot' snapshot app
 holds 'rclone copies it into a folder' by_rclone copy "rgw:$BUCKET_PREFIX-repo/deep/store" "$SCRATCH/folder"

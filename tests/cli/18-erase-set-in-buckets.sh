@@ -13,7 +13,6 @@ make_bucket locked locked
 mkdir -p "$SCRATCH/data"
 head -c 300000 /dev/urandom >"$SCRATCH/data/random"
 echo 'correct horse battery staple' >"$SCRATCH/passphrase"
-source="{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }"
 far="{ name = \"far\"; path = \"$(address mirror m)\"; }"
 retention='retention = { daily = 7; };'
 
@@ -33,8 +32,8 @@ begin() { # SET: with a wrapped key and two nights
 
 # --- two tenants in one repository and one mirror ---
 write_bucket_config "$CONFIG" "$SCRATCH" "$(address repo)" \
-    "$(make_set gone "$SCRATCH" "$source" "$retention mirrors = ( $far );")" \
-    "$(make_set stays "$SCRATCH" "$source" "$retention mirrors = ( $far );")"
+    "$(make_set gone "$SCRATCH" "$DATA" "$retention mirrors = ( $far );")" \
+    "$(make_set stays "$SCRATCH" "$DATA" "$retention mirrors = ( $far );")"
 begin gone
 begin stays
 gone=$(id_of gone)
@@ -62,7 +61,7 @@ expect 0 'all of it' check stays --read-data
 
 # --- what a lock holds ---
 write_bucket_config "$CONFIG" "$SCRATCH" "$(address repo)" \
-    "$(make_set tight "$SCRATCH" "$source" "$retention mirrors = ( { name = \"safe\"; path = \"$(address locked)\"; lock = \"governance\"; } );")"
+    "$(make_set tight "$SCRATCH" "$DATA" "$retention mirrors = ( { name = \"safe\"; path = \"$(address locked)\"; lock = \"governance\"; } );")"
 begin tight
 tight=$(id_of tight)
 cp -a "$SCRATCH/keys/tight.read" "$SCRATCH/tight.read"
@@ -79,7 +78,7 @@ is '' "$(versions_of locked "$tight" | awk '$3 == "marker"')" 'and nothing was h
 
 # --- killed at any moment ---
 write_bucket_config "$CONFIG" "$SCRATCH" "$(address repo)" \
-    "$(make_set killed "$SCRATCH" "$source" "$retention mirrors = ( $far );")"
+    "$(make_set killed "$SCRATCH" "$DATA" "$retention mirrors = ( $far );")"
 begin killed
 killed=$(id_of killed)
 kills=$(scaled 10)

@@ -5,10 +5,9 @@
 CONFIG=$SCRATCH/conf
 mkdir -p "$SCRATCH/data"
 head -c 100000 /dev/urandom >"$SCRATCH/data/random"
-source="{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }"
 sets=()
 for set in gone text; do
-    sets+=("$(make_set "$set" "$SCRATCH" "$source" "retention = { daily = 2; }; mirrors = ( { name = \"far\"; path = \"$SCRATCH/mirror\"; } );")")
+    sets+=("$(make_set "$set" "$SCRATCH" "$DATA" "retention = { daily = 2; }; mirrors = ( { name = \"far\"; path = \"$SCRATCH/mirror\"; } );")")
 done
 write_config "$CONFIG" "$SCRATCH" "${sets[@]}"
 begin() { # SET

@@ -2,12 +2,8 @@
 # The report: what the stores hold, held against the journal, and what does not agree, by name and in the exit status.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/scratch.sh"
-CONFIG=$SCRATCH/conf
-mkdir -p "$SCRATCH/data"
-write_config "$CONFIG" "$SCRATCH" "$(make_set app "$SCRATCH" \
-    "{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }" \
-    "  retention = { daily = 3; max_age = \"10d\"; timezone = \"Europe/Copenhagen\"; purge_within = \"0d\"; };
-       mirrors = ( { name = \"offsite\"; path = \"$SCRATCH/mirror\"; schedule = \"daily\"; } );")"
+one_set "retention = { daily = 3; max_age = \"10d\"; timezone = \"Europe/Copenhagen\"; purge_within = \"0d\"; };
+       mirrors = ( { name = \"offsite\"; path = \"$SCRATCH/mirror\"; schedule = \"daily\"; } );"
 
 # As `expect`, at another time.
 expect_at() { # TIME EXPECTED WHAT ARGUMENT...

@@ -9,8 +9,7 @@ CONFIG=$SCRATCH/conf
 mkdir -p "$SCRATCH/data"
 make_bucket far versioned
 a_set() { # NAME
-    make_set "$1" "$SCRATCH" "{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }" \
-        "retention = { daily = 3; max_age = \"30d\"; purge_within = \"0d\"; };
+    make_set "$1" "$SCRATCH" "$DATA" "retention = { daily = 3; max_age = \"30d\"; purge_within = \"0d\"; };
          mirrors = ( { name = \"far\"; path = \"$(address far "$1")\"; } );"
 }
 write_bucket_config "$CONFIG" "$SCRATCH" "$SCRATCH/store" "$(a_set app)" "$(a_set other)"

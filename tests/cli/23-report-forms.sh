@@ -3,12 +3,9 @@
 # the commands of the manual, and every member of the JSON in the manual.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/scratch.sh"
-CONFIG=$SCRATCH/conf
-mkdir -p "$SCRATCH/data" "$SCRATCH/elsewhere"
-write_config "$CONFIG" "$SCRATCH" "$(make_set app "$SCRATCH" \
-    "{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }" \
-    "  retention = { daily = 3; max_age = \"10d\"; purge_within = \"0d\"; };
-       mirrors = ( { name = \"offsite\"; path = \"$SCRATCH/mirror\"; schedule = \"daily\"; } );")"
+one_set "retention = { daily = 3; max_age = \"10d\"; purge_within = \"0d\"; };
+    mirrors = ( { name = \"offsite\"; path = \"$SCRATCH/mirror\"; schedule = \"daily\"; } );"
+mkdir "$SCRATCH/elsewhere"
 expect 0 'a repository' init app
 for day in 01 02 03 04 05; do
     echo "$day" >"$SCRATCH/data/day"
@@ -48,8 +45,7 @@ is 20 $? 'a report that was never signed does not verify'
 verify "$SCRATCH/report.json" "$SCRATCH/keys/app.write"
 is 2 $? 'a key that is not the public one'
 mkdir "$SCRATCH/other"
-write_config "$SCRATCH/other.conf" "$SCRATCH/other" "$(make_set app "$SCRATCH/other" \
-    "{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }")"
+write_config "$SCRATCH/other.conf" "$SCRATCH/other" "$(make_set app "$SCRATCH/other" "$DATA")"
 "$MUNIMENT" -c "$SCRATCH/other.conf" init app >/dev/null 2>&1
 "$MUNIMENT" -c "$SCRATCH/other.conf" key public app >"$SCRATCH/other.public" 2>/dev/null
 verify "$SCRATCH/report.json" "$SCRATCH/other.public"

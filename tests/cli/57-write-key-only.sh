@@ -3,12 +3,9 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/scratch.sh"
 
-CONFIG=$SCRATCH/conf
-write_config "$CONFIG" "$SCRATCH" "$(make_set app "$SCRATCH" \
-    "{ name = \"files\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }" \
-    "  retention = { daily = 2; timezone = \"UTC\"; purge_within = \"0d\"; };
-  mirrors = ( { name = \"offsite\"; path = \"$SCRATCH/mirror\"; } );")"
-mkdir -p "$SCRATCH/data" "$SCRATCH/safe"
+one_set "retention = { daily = 2; timezone = \"UTC\"; purge_within = \"0d\"; };
+    mirrors = ( { name = \"offsite\"; path = \"$SCRATCH/mirror\"; } );"
+mkdir "$SCRATCH/safe"
 expect 0 'keys and repository' init app
 mv "$SCRATCH/keys/app.read" "$SCRATCH/safe/"
 sed -i 's/read_key = "[^"]*";//' "$CONFIG"
@@ -33,5 +30,5 @@ refuses 'and makes no folder' test -e "$SCRATCH/back"
 expect 12 'ls does' ls app
 expect 12 'find does' find app today
 expect 12 'the write key is no read key' restore . --to "$SCRATCH/back" --from "$SCRATCH/mirror" --key "$SCRATCH/keys/app.write"
-comes_back 'with the read key all comes back' files "$SCRATCH/data" . --from "$SCRATCH/mirror" --key "$SCRATCH/safe/app.read"
+comes_back 'with the read key all comes back' data "$SCRATCH/data" . --from "$SCRATCH/mirror" --key "$SCRATCH/safe/app.read"
 finish

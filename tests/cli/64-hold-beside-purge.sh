@@ -3,11 +3,7 @@
 # stays, and comes back whole, whatever the rotation was doing at that moment.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/scratch.sh"
-CONFIG=$SCRATCH/conf
-mkdir -p "$SCRATCH/data"
-write_config "$CONFIG" "$SCRATCH" "$(make_set app "$SCRATCH" \
-    "{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }" \
-    'retention = { daily = 1; timezone = "UTC"; purge_within = "0d"; };')"
+one_set 'retention = { daily = 1; timezone = "UTC"; purge_within = "0d"; };'
 expect 0 'a repository' init app
 night() { # TIME: with content of its own
     head -c 400000 /dev/urandom >"$SCRATCH/data/content"
@@ -59,7 +55,7 @@ for ((round = 1; round <= rounds; round++)); do
     # The rotation is stopped after a while, different each time, and goes on once the hold has been placed or waits.
     "$MUNIMENT" -c "$CONFIG" rotate app --apply --as-of "${new/02:00/03:00}" >"$SCRATCH/out.rotate" 2>"$SCRATCH/err.rotate" </dev/null &
     rotation=$!
-    sleep "$(awk -v i="$round" -v n="$rounds" 'BEGIN { printf "%.4f", 0.002 + 0.08 * i / n }')"
+    sleep "$(awk -v i="$round" -v n="$rounds" 'BEGIN { printf "%.4f", 0.002 + 0.08 * (i - 1) / n }')"
     kill -STOP "$rotation" 2>/dev/null
     "$MUNIMENT" -c "$CONFIG" --json hold add "app@$old" --owner legal --reason race >"$SCRATCH/out.hold" 2>"$SCRATCH/err.hold" </dev/null &
     hold=$!

@@ -4,7 +4,8 @@
 #   . "$(dirname "$0")/../lib/tap.sh"
 #   . "$(dirname "$0")/../lib/scratch.sh"
 #
-# Sets SCRATCH (the folder), ROOT (the source tree) and MUNIMENT (the program; run-all gives it, alone a script takes the release build).
+# Sets SCRATCH (the folder), ROOT (the source tree), MUNIMENT (the program; run-all gives it, alone a script takes the
+# release build) and DATA (a source "data" as a libconfig group: the folder $SCRATCH/data, which the script makes).
 # SCRATCH_KEEP=1 keeps the folder and says where it is.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -16,6 +17,8 @@ fi
 SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/muniment-test.XXXXXX") || exit 1
 chmod 755 "$SCRATCH" # a database server under another account looks into it
 export TZ=UTC LC_ALL=C.UTF-8
+# shellcheck disable=SC2034 # for the scripts
+DATA="{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }"
 unset MUNIMENT_CONFIG PGHOST PGPORT PGUSER PGDATABASE PGSERVICE PGPASSWORD
 
 # Commands to run at the end, the last one first, whatever ended the script.
@@ -62,6 +65,13 @@ make_set() { # NAME FOLDER SOURCES [MORE]
     printf '{ name = "%s"; write_key = "%s/keys/%s.write"; read_key = "%s/keys/%s.read";\n' "$1" "$2" "$1" "$2" "$1"
     printf '  sources = ( %s );\n' "$3"
     printf '%s }' "${4-}"
+}
+
+# Most scripts need no more: one set "app" with the source $DATA, whose folder is made; sets CONFIG.
+one_set() { # [MORE]
+    CONFIG=$SCRATCH/conf
+    mkdir -p "$SCRATCH/data"
+    write_config "$CONFIG" "$SCRATCH" "$(make_set app "$SCRATCH" "$DATA" "${1-}")"
 }
 
 # Runs the program on the configuration $CONFIG; standard output to $SCRATCH/out, standard error to $SCRATCH/err, the
