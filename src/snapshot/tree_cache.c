@@ -14,8 +14,6 @@ enum {
     CACHE_BLOCK_MAX = 64 * 1024 * 1024, /* sealed bytes; nothing longer is read */
 };
 
-static const struct extents NO_EXTENTS;
-
 struct cache_reader {
     const struct keys *keys;
     struct log *log;
@@ -132,24 +130,28 @@ struct cache_writer {
     bool failed;
 };
 
-static void give_up(struct cache_writer *writer, const char *message) {
-    if (!writer->failed)
-        log_warning(writer->log, "%s; the next run reads every file", message);
+static void tell(struct log *log, const struct err *why) {
+    log_warning(log, "%s; the next run reads every file", why->message);
+}
+
+static void give_up(struct cache_writer *writer, const struct err *why) {
+    tell(writer->log, why);
     writer->failed = true;
 }
 
 struct cache_writer *cache_writer_open(const struct keys *keys, const char *path, struct log *log) {
-    struct cache_writer *writer = mem_zalloc(sizeof *writer);
-    writer->keys = keys;
-    writer->log = log;
-    writer->path = mem_string(path);
-    writer->temporary = mem_format("%s.new", path);
-    writer->fd = open(writer->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (writer->fd < 0) {
+    char *temporary = mem_format("%s.new", path);
+    const int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
         struct err err = { 0 };
-        err_sys(&err, "write %s", writer->temporary);
-        give_up(writer, err.message);
+        err_sys(&err, "write %s", temporary);
+        tell(log, &err);
+        free(temporary);
+        return NULL;
     }
+    struct cache_writer *writer = mem_zalloc(sizeof *writer);
+    *writer =
+        (struct cache_writer){ .keys = keys, .log = log, .path = mem_string(path), .temporary = temporary, .fd = fd };
     return writer;
 }
 
@@ -163,15 +165,13 @@ static void write_block(struct cache_writer *writer) {
     record_seal(writer->keys, RECORD_CACHE, writer->block.data, writer->block.length, &writer->sealed, NULL);
     put_u32(writer->sealed.data, (uint32_t)(writer->sealed.length - sizeof head));
     if (file_write_all(writer->fd, writer->sealed.data, writer->sealed.length, writer->temporary, &err) < 0)
-        give_up(writer, err.message);
+        give_up(writer, &err);
     buffer_clear(&writer->block);
 }
 
 void cache_writer_add(struct cache_writer *writer, const struct entry *entry, const struct extents *extents) {
     if (writer->failed)
         return;
-    if (!extents)
-        extents = &NO_EXTENTS;
     entry_encode(entry, &writer->block);
     buffer_put_varint(&writer->block, extents->count);
     for (size_t i = 0; i < extents->count; i++)
@@ -189,16 +189,16 @@ static void writer_free(struct cache_writer *writer) {
 }
 
 void cache_writer_commit(struct cache_writer *writer) {
+    struct err err = { 0 };
     if (!writer)
         return;
     write_block(writer);
-    if (!writer->failed && close(writer->fd) == 0 && rename(writer->temporary, writer->path) == 0) {
-        writer_free(writer);
-        return;
+    const bool closed = close(writer->fd) == 0;
+    if (!writer->failed && (!closed || rename(writer->temporary, writer->path) < 0)) {
+        err_sys(&err, "keep %s", writer->path);
+        give_up(writer, &err);
     }
-    if (!writer->failed)
-        give_up(writer, "the memory of the last tree could not be kept");
-    if (writer->fd >= 0)
+    if (writer->failed)
         unlink(writer->temporary);
     writer_free(writer);
 }
@@ -206,9 +206,7 @@ void cache_writer_commit(struct cache_writer *writer) {
 void cache_writer_abort(struct cache_writer *writer) {
     if (!writer)
         return;
-    if (writer->fd >= 0) {
-        close(writer->fd);
-        unlink(writer->temporary);
-    }
+    close(writer->fd);
+    unlink(writer->temporary);
     writer_free(writer);
 }
