@@ -22,7 +22,7 @@ struct capture {
     struct condemned condemned;
     struct heads earlier;
     struct depot *depot;
-    struct captured_source **captured; /* one a source; NULL: not captured */
+    struct cache_writer **caches; /* of the sources' trees; NULL: there is none */
     bool heal; /* a capture died before this one, perhaps between its commit and its line in the journal */
 };
 
@@ -89,12 +89,12 @@ static int64_t time_after(const struct heads *earlier) {
 
 /* Until when the snapshot's objects are locked. While it is not known to be whole, what is written may turn out to be
  * the rest of a run that was killed, or of a partial snapshot, which the next complete one ends: so for a day. */
-static int64_t lock_date(const struct capture *capture, enum outcome outcome) {
+static int64_t lock_date(const struct capture *capture) {
     const struct head *head = capture->head;
     int64_t a_day = head->started + LOCK_AT_FIRST;
     struct plan_snapshot snapshot = plan_snapshot_of(head);
     int64_t until = plan_lock_until(capture->calendar, capture->options->policy, &snapshot, head->tiers);
-    return outcome == OUTCOME_COMPLETE || until < a_day ? until : a_day;
+    return head->outcome == OUTCOME_COMPLETE || until < a_day ? until : a_day;
 }
 
 /* The order matters: session, condemned packs, index (see muniment/repo/session.h). */
@@ -118,7 +118,7 @@ static int begin_session(struct capture *capture, struct err *err) {
         return -1;
     capture->depot = depot_new(repo, capture->session, capture->index, &capture->condemned);
     capture->head->started = options->started ? options->started : time_after(&capture->earlier);
-    repo->lock_until = lock_date(capture, 0);
+    repo->lock_until = lock_date(capture);
     return 0;
 }
 
@@ -127,7 +127,7 @@ static int capture_one(struct capture *capture, size_t at, struct err *err) {
     if (described->outcome == OUTCOME_FAILED)
         return 0; /* its preflight said so */
     return capture_source(capture->repo, capture->depot, capture->options, &capture->options->sources[at], described,
-                          &capture->captured[at], err);
+                          &capture->caches[at], err);
 }
 
 /* The next higher order of a source's kind than `after`; INT_MAX when there is none. */
@@ -269,15 +269,15 @@ static int commit(struct capture *capture, double began, struct err *err) {
     if (depot_finish(capture->depot, err) < 0)
         return -1;
     decide_life(capture, began);
-    capture->repo->lock_until = lock_date(capture, capture->head->outcome);
+    capture->repo->lock_until = lock_date(capture);
     if (refuse_erased(capture, err) < 0 || session_check(capture->session, err) < 0 ||
         head_commit(capture->repo, capture->head, err) < 0)
         return -1;
     lock_packs(capture);
     journal_success(capture);
     for (size_t i = 0; i < capture->head->source_count; i++) {
-        capture_source_remember(capture->captured[i]);
-        capture->captured[i] = NULL;
+        cache_writer_commit(capture->caches[i]);
+        capture->caches[i] = NULL;
     }
     return 0;
 }
@@ -292,8 +292,8 @@ static void tell_window(const struct capture *capture) {
 
 static void release(struct capture *capture) {
     for (size_t i = 0; i < capture->options->source_count; i++)
-        capture_source_forget(capture->captured[i]);
-    free(capture->captured);
+        cache_writer_abort(capture->caches[i]);
+    free(capture->caches);
     depot_free(capture->depot);
     heads_release(&capture->earlier);
     index_free(capture->index);
@@ -306,7 +306,7 @@ int capture_run(struct repo *repo, const struct capture_options *options, struct
     struct capture capture = { .repo = repo, .options = options, .head = head };
     double began = clock_monotonic();
     int result = -1;
-    capture.captured = mem_array(options->source_count, sizeof *capture.captured);
+    capture.caches = mem_array(options->source_count, sizeof *capture.caches);
     begin_head(&capture);
 
     if (calendar_open(options->policy->timezone, &capture.calendar, err) < 0)

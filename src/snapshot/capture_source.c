@@ -7,11 +7,6 @@
 
 enum { TROUBLES_MAX = 1000 }; /* more are counted, not named */
 
-/* What is kept of a captured source until the snapshot is committed. */
-struct captured_source {
-    struct cache_writer *cache;
-};
-
 /* One source on its way through the pipeline: the context of its sink. */
 struct passage {
     struct repo *repo;
@@ -137,10 +132,6 @@ void capture_source_failed(struct head_source *described, const struct err *why)
     for (size_t i = 0; i < described->unit_count; i++)
         free(described->units[i].name);
     described->unit_count = 0;
-    extents_clear(&described->references.root);
-    described->references.depth = 0;
-    described->references.data_extents = described->references.tree_extents = 0;
-    described->entries = described->bytes = 0;
     described->outcome = OUTCOME_FAILED;
     add_trouble(described, mem_string(why->message));
 }
@@ -172,22 +163,17 @@ static int run_source(struct passage *passage, const struct source *source, stru
 }
 
 int capture_source(struct repo *repo, struct depot *depot, const struct capture_options *options,
-                   const struct source *source, struct head_source *described, struct captured_source **captured,
+                   const struct source *source, struct head_source *described, struct cache_writer **cache,
                    struct err *err) {
     struct passage passage = { .repo = repo, .depot = depot, .described = described };
     char *path = cache_path(options, source);
-    struct tree_writer *tree = NULL;
-    struct cache_writer *cache = NULL;
-    bool failed = false;
     int result = -1;
 
     described->outcome = OUTCOME_COMPLETE;
     described->started = clock_now();
-    if (path) {
-        passage.remembered = cache_reader_open(repo->keys, path, repo->log);
-        cache = cache_writer_open(repo->keys, path, repo->log);
-    }
-    tree = tree_writer_new(depot, repo->keys, cache, options->compression);
+    passage.remembered = path ? cache_reader_open(repo->keys, path, repo->log) : NULL;
+    *cache = path ? cache_writer_open(repo->keys, path, repo->log) : NULL;
+    struct tree_writer *tree = tree_writer_new(depot, repo->keys, *cache, options->compression);
     struct pipeline_options pipeline_options = {
         .keys = repo->keys,
         .depot = depot,
@@ -207,7 +193,6 @@ int capture_source(struct repo *repo, struct depot *depot, const struct capture_
     } else if (result == 1) {
         log_error(repo->log, "%s: %s", source->name, err->message);
         capture_source_failed(described, err);
-        failed = true;
         result = 0;
     }
     if (passage.troubles > TROUBLES_MAX)
@@ -218,27 +203,9 @@ out:
     tree_writer_free(tree);
     cache_reader_close(passage.remembered);
     free(path);
-    if (result < 0 || failed) {
-        cache_writer_abort(cache);
-        cache = NULL;
+    if (result < 0 || described->outcome == OUTCOME_FAILED) {
+        cache_writer_abort(*cache);
+        *cache = NULL;
     }
-    if (result < 0)
-        return err_wrap(err, "source '%s'", source->name);
-    *captured = mem_zalloc(sizeof **captured);
-    (*captured)->cache = cache;
-    return 0;
-}
-
-void capture_source_remember(struct captured_source *captured) {
-    if (!captured)
-        return;
-    cache_writer_commit(captured->cache);
-    free(captured);
-}
-
-void capture_source_forget(struct captured_source *captured) {
-    if (!captured)
-        return;
-    cache_writer_abort(captured->cache);
-    free(captured);
+    return result < 0 ? err_wrap(err, "source '%s'", source->name) : 0;
 }

@@ -63,7 +63,7 @@ static int check_order(struct tree_writer *writer, const struct entry *entry, st
     const char *path = entry->path;
     if (!entry_path_is_valid(entry->type, path))
         return err_set(err, ERR_SOURCE, "an entry has a path that no tree can hold: '%s'", path);
-    if (writer->last_path && writer->entries > 0 && entry_compare_paths(entry->type, writer->last_path, path) >= 0)
+    if (writer->last_path && entry_compare_paths(entry->type, writer->last_path, path) >= 0)
         return err_set(err, ERR_SOURCE, "entry '%s' came after '%s', out of order", path, writer->last_path);
     size_t length = strlen(path) + 1;
     writer->last_path = mem_grow(writer->last_path, &writer->last_capacity, length, 1);
