@@ -1,7 +1,6 @@
 #include "restore_internal.h"
 #include <muniment/source/bucket_place.h>
 #include <muniment/source/source.h>
-#include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,11 @@ enum {
     NAMED_MAX = 5,        /* objects that an error names */
     FOUND_UNWANTED = 255, /* beside enum bucket_found */
 };
+
+/* `found` is what is known of the entry: enum bucket_found, or FOUND_UNWANTED. */
+struct bucket_restore;
+typedef int each_entry(struct bucket_restore *restore, const struct entry *entry, const struct extents *extents,
+                       uint8_t *found, struct err *err);
 
 struct bucket_restore {
     struct repo *repo;
@@ -33,17 +37,26 @@ struct bucket_restore {
     uint64_t wanted, bytes;
 
     uint8_t **found; /* by source and number; NULL for sources of other kinds */
-    uint64_t at;     /* the number of the next entry that is written */
-    const uint8_t *writing;
     uint64_t different;
     struct buffer names; /* of some of these */
+
+    /* The source that is gone through, and the number of its next entry. */
+    const struct head_source *source;
+    uint64_t number;
+    each_entry *each;
 };
 
-typedef int each_entry(struct bucket_restore *restore, const struct head_source *source, uint64_t number,
-                       const struct entry *entry, const struct extents *extents, struct err *err);
+static uint8_t *found_of(const struct bucket_restore *restore, const struct head_source *source) {
+    return restore->found[source - restore->options->head->sources];
+}
 
-static uint8_t **found_of(struct bucket_restore *restore, const struct head_source *source) {
-    return &restore->found[source - restore->options->head->sources];
+static void begin_source(struct bucket_restore *restore, const struct head_source *source) {
+    restore->source = source;
+    restore->number = 0;
+}
+
+static uint8_t *next_found(struct bucket_restore *restore) {
+    return &found_of(restore, restore->source)[restore->number++];
 }
 
 static const struct head_source *next_source(const struct bucket_restore *restore, size_t *at) {
@@ -54,28 +67,21 @@ static const struct head_source *next_source(const struct bucket_restore *restor
     return source;
 }
 
+static int visit(void *context, const struct entry *entry, const struct extents *extents, struct err *err) {
+    struct bucket_restore *restore = context;
+    if (restore->number >= restore->source->entries || entry->type != ENTRY_OBJECT)
+        return err_set(err, ERR_CORRUPT, "its tree is not the one that the snapshot describes, from '%s' on",
+                       entry->path);
+    return restore->each(restore, entry, extents, next_found(restore), err);
+}
+
 static int walk_source(struct bucket_restore *restore, const struct head_source *source, each_entry *each,
                        struct err *err) {
-    struct tree_reader *tree = NULL;
-    const struct entry *entry;
-    const struct extents *extents;
-    uint64_t number = 0;
-    int result;
-    if (tree_open(restore->repo, restore->index, source, &tree, err) < 0)
-        return -1;
-    while ((result = tree_next(tree, &entry, &extents, err)) == 1) {
-        if (interrupt_check(err) < 0)
-            result = -1;
-        else if (number >= source->entries || entry->type != ENTRY_OBJECT)
-            result = err_set(err, ERR_CORRUPT, "its tree is not the one that the snapshot describes, from '%s' on",
-                             entry->path);
-        else
-            result = each(restore, source, number++, entry, extents, err);
-        if (result < 0)
-            break;
-    }
-    tree_close(tree);
-    return result < 0 ? err_wrap(err, "source '%s'", source->name) : 0;
+    begin_source(restore, source);
+    restore->each = each;
+    if (tree_walk(restore->repo, restore->index, source, visit, restore, err) < 0)
+        return err_wrap(err, "source '%s'", source->name);
+    return 0;
 }
 
 static int walk(struct bucket_restore *restore, each_entry *each, struct err *err) {
@@ -88,8 +94,8 @@ static int walk(struct bucket_restore *restore, each_entry *each, struct err *er
 
 /* --- what there is to restore ------------------------------------------------------------------------------------- */
 
-static int note_bucket(struct bucket_restore *restore, const struct head_source *source, const char *path,
-                       struct err *err) {
+static int note_bucket(struct bucket_restore *restore, const char *path, struct err *err) {
+    const struct head_source *source = restore->source;
     const size_t length = strcspn(path, "/");
     for (size_t i = restore->bucket_count; i-- > 0;) {
         const struct head_bucket *bucket = &restore->buckets[i];
@@ -107,25 +113,25 @@ static int note_bucket(struct bucket_restore *restore, const struct head_source 
     return 0;
 }
 
-static int survey(struct bucket_restore *restore, const struct head_source *source, uint64_t number,
-                  const struct entry *entry, const struct extents *extents, struct err *err) {
+static int survey(struct bucket_restore *restore, const struct entry *entry, const struct extents *extents,
+                  uint8_t *found, struct err *err) {
     (void)extents;
-    uint8_t **found = found_of(restore, source);
-    if (!*found)
-        *found = mem_array(source->entries, 1);
-    (*found)[number] = FOUND_UNWANTED;
+    *found = FOUND_UNWANTED;
     if (!restore_wants(restore->options, entry->path))
         return 0;
-    (*found)[number] = BUCKET_FOUND_NOTHING;
+    *found = BUCKET_FOUND_NOTHING;
     restore->wanted++;
     restore->bytes += entry->content;
-    return note_bucket(restore, source, entry->path, err);
+    return note_bucket(restore, entry->path, err);
 }
 
 static int survey_all(struct bucket_restore *restore, struct err *err) {
     const struct restore_options *options = restore->options;
-    size_t at = 0;
-    if (!next_source(restore, &at))
+    const struct head_source *source;
+    size_t sources = 0;
+    for (size_t at = 0; (source = next_source(restore, &at)) != NULL; sources++)
+        restore->found[source - options->head->sources] = mem_array(source->entries, sizeof(uint8_t));
+    if (sources == 0)
         return err_set(err, ERR_NOT_FOUND, "no bucket is among what was asked for");
     if (walk(restore, survey, err) < 0)
         return -1;
@@ -139,10 +145,9 @@ static int survey_all(struct bucket_restore *restore, struct err *err) {
 
 /* --- what is there already ---------------------------------------------------------------------------------------- */
 
-static int look(struct bucket_restore *restore, const struct head_source *source, uint64_t number,
-                const struct entry *entry, const struct extents *extents, struct err *err) {
+static int look(struct bucket_restore *restore, const struct entry *entry, const struct extents *extents,
+                uint8_t *found, struct err *err) {
     (void)extents;
-    uint8_t *found = &(*found_of(restore, source))[number];
     return *found == FOUND_UNWANTED ? 0 : bucket_place_look(restore->place, entry, found, err);
 }
 
@@ -164,9 +169,8 @@ static int compare(struct bucket_restore *restore, const struct entry *entry, co
     return result;
 }
 
-static int decide(struct bucket_restore *restore, const struct head_source *source, uint64_t number,
-                  const struct entry *entry, const struct extents *extents, struct err *err) {
-    uint8_t *found = &(*found_of(restore, source))[number];
+static int decide(struct bucket_restore *restore, const struct entry *entry, const struct extents *extents,
+                  uint8_t *found, struct err *err) {
     if (*found == BUCKET_FOUND_UNSURE && compare(restore, entry, extents, found, err) < 0)
         return -1;
     if (*found != BUCKET_FOUND_OTHER)
@@ -176,11 +180,11 @@ static int decide(struct bucket_restore *restore, const struct head_source *sour
     return 0;
 }
 
-static bool is_decided(struct bucket_restore *restore) {
+static bool is_decided(const struct bucket_restore *restore) {
     const struct head_source *source;
     for (size_t at = 0; (source = next_source(restore, &at)) != NULL;) {
-        const uint8_t *found = *found_of(restore, source);
-        for (uint64_t i = 0; found && i < source->entries; i++)
+        const uint8_t *found = found_of(restore, source);
+        for (uint64_t i = 0; i < source->entries; i++)
             if (found[i] == BUCKET_FOUND_UNSURE || (found[i] == BUCKET_FOUND_OTHER && !restore->options->overwrite))
                 return false;
     }
@@ -208,7 +212,7 @@ static int look_at_all(struct bucket_restore *restore, struct err *err) {
 
 static bool wants(void *context, const struct entry *entry) {
     struct bucket_restore *restore = context;
-    const uint8_t found = restore->writing[restore->at++];
+    const uint8_t found = *next_found(restore);
     if (found == BUCKET_FOUND_SAME) {
         restore->result->entries++;
         restore->result->unchanged++;
@@ -235,8 +239,7 @@ static int write_all(struct bucket_restore *restore, struct err *err) {
     const struct entries_sink sink = { .context = restore, .wants = wants, .begin = begin, .data = put, .end = end };
     const struct head_source *source;
     for (size_t at = 0; (source = next_source(restore, &at)) != NULL;) {
-        restore->writing = *found_of(restore, source);
-        restore->at = 0;
+        begin_source(restore, source);
         if (restore_entries(restore->repo, restore->index, source, restore->options, &sink, restore->result, err) < 0)
             return err_wrap(err, "restore source '%s'", source->name);
     }

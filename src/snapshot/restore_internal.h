@@ -15,7 +15,7 @@ struct selection {
     char **extra; /* sorted paths that are needed though no pattern matches them */
     size_t extra_count, extra_capacity;
     uint64_t entries; /* that match by themselves */
-    uint64_t bytes;   /* of content, with what links point to */
+    uint64_t bytes;   /* of their content */
 };
 
 /* With patterns, reads the tree once. */

@@ -18,6 +18,7 @@ struct item {
 };
 
 struct items {
+    const struct restore_options *options;
     struct item *items;
     size_t count, capacity;
 };
@@ -37,32 +38,21 @@ static bool wants_database(const struct restore_options *options, const struct e
            pattern_match_any(options->patterns, options->pattern_count, database);
 }
 
-static void collect(struct items *items, const struct entry *entry, const struct extents *extents, char *database) {
+/* Dumps that are wanted; every description; the globals. */
+static int collect(void *context, const struct entry *entry, const struct extents *extents, struct err *err) {
+    struct items *items = context;
+    (void)err;
+    char *database = postgres_entry_database(entry->path);
+    if (database && !wants_database(items->options, entry, database)) {
+        free(database);
+        return 0;
+    }
     items->items = mem_grow(items->items, &items->capacity, items->count + 1, sizeof *items->items);
     struct item *item = &items->items[items->count++];
     *item = (struct item){ .database = database };
     entry_copy(&item->entry, entry);
     extents_append(&item->extents, extents);
-}
-
-/* Dumps that are wanted; every description; the globals. */
-static int collect_source(struct repo *repo, struct index *index, const struct head_source *source,
-                          const struct restore_options *options, struct items *items, struct err *err) {
-    struct tree_reader *tree;
-    const struct entry *entry;
-    const struct extents *extents;
-    int result;
-    if (tree_open(repo, index, source, &tree, err) < 0)
-        return -1;
-    while ((result = tree_next(tree, &entry, &extents, err)) == 1) {
-        char *database = postgres_entry_database(entry->path);
-        if (database && !wants_database(options, entry, database))
-            free(database);
-        else
-            collect(items, entry, extents, database);
-    }
-    tree_close(tree);
-    return result;
+    return 0;
 }
 
 static const struct item *find_item(const struct items *items, const char *path) {
@@ -99,8 +89,9 @@ static int load_database(struct repo *repo, struct index *index, const struct re
     const struct item *description = find_item(items, path);
     int outcome = -1;
 
-    log_info(repo->log, "loading database '%s'%s%s%s", dump->database, strcmp(name, dump->database) != 0 ? " as '" : "",
-             strcmp(name, dump->database) != 0 ? name : "", strcmp(name, dump->database) != 0 ? "'" : "");
+    const bool renamed = strcmp(name, dump->database) != 0;
+    log_info(repo->log, "loading database '%s'%s%s%s", dump->database, renamed ? " as '" : "", renamed ? name : "",
+             renamed ? "'" : "");
     restore_note_flags(repo, &dump->entry, result);
     if (description && read_item(repo, index, description, COUNTS_MAX, &counts, err) < 0)
         goto out;
@@ -187,13 +178,13 @@ static int only_source(const struct restore_options *options, const struct head_
 int restore_to_postgres(struct repo *repo, const struct restore_options *options, const struct postgres_target *target,
                         bool globals, const char *rename, struct restore_result *result, struct err *err) {
     struct index *index = index_new();
-    struct items items = { 0 };
+    struct items items = { .options = options };
     const struct head_source *source;
     int outcome = -1;
 
     *result = (struct restore_result){ 0 };
     if (restore_check_source(repo, options, err) == 0 && only_source(options, &source, err) == 0 &&
-        index_load(index, repo, err) == 0 && collect_source(repo, index, source, options, &items, err) == 0)
+        index_load(index, repo, err) == 0 && tree_walk(repo, index, source, collect, &items, err) == 0)
         outcome = load_items(repo, index, options, target, globals, rename, &items, result, err);
     items_release(&items);
     index_free(index);

@@ -53,6 +53,23 @@ static void sort_extra(struct selection *selection) {
     selection->extra_count = kept;
 }
 
+static int select_entry(void *context, const struct entry *entry, const struct extents *extents, struct err *err) {
+    struct selection *selection = context;
+    const struct restore_options *options = selection->options;
+    (void)extents, (void)err;
+    if (!restore_wants(options, entry->path))
+        return 0;
+    selection->entries++;
+    selection->bytes += entry->content;
+    if (entry->type != ENTRY_OBJECT) /* keys have no folders above them, only keys that look like these */
+        add_folders_above(selection, entry->path);
+    if (entry->type == ENTRY_HARDLINK && !restore_wants(options, entry->target)) {
+        add_extra(selection, entry->target, strlen(entry->target));
+        add_folders_above(selection, entry->target);
+    }
+    return 0;
+}
+
 int selection_make(struct repo *repo, struct index *index, const struct head_source *source,
                    const struct restore_options *options, struct selection *selection, struct err *err) {
     *selection = (struct selection){ .options = options };
@@ -61,29 +78,8 @@ int selection_make(struct repo *repo, struct index *index, const struct head_sou
         selection->bytes = source->bytes;
         return 0;
     }
-
-    struct tree_reader *tree;
-    const struct entry *entry;
-    const struct extents *extents;
-    int result;
-    if (tree_open(repo, index, source, &tree, err) < 0)
-        return -1;
-    while ((result = tree_next(tree, &entry, &extents, err)) == 1) {
-        if (!restore_wants(options, entry->path))
-            continue;
-        selection->entries++;
-        selection->bytes += entry->content;
-        if (entry->type != ENTRY_OBJECT) /* keys have no folders above them, only keys that look like these */
-            add_folders_above(selection, entry->path);
-        if (entry->type == ENTRY_HARDLINK && !restore_wants(options, entry->target)) {
-            add_extra(selection, entry->target, strlen(entry->target));
-            add_folders_above(selection, entry->target);
-        }
-    }
-    tree_close(tree);
+    int result = tree_walk(repo, index, source, select_entry, selection, err);
     sort_extra(selection);
-    if (result < 0)
-        selection_release(selection);
     return result;
 }
 

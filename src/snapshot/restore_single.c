@@ -8,18 +8,19 @@ enum { NAMED_MAX = 10 }; /* matches that an error names */
 
 /* The one entry that is wanted. */
 struct found {
-    const struct head_source *source;
+    const struct restore_options *options;
+    const struct head_source *searched; /* at the moment */
+    const struct head_source *source;   /* of the entry */
     struct entry entry;
     struct extents extents;
     size_t matches;
     struct buffer names;
 };
 
-static void take(struct found *found, const struct head_source *source, const struct entry *entry,
-                 const struct extents *extents) {
+static void take(struct found *found, const struct entry *entry, const struct extents *extents) {
     entry_release(&found->entry);
     extents_clear(&found->extents);
-    found->source = source;
+    found->source = found->searched;
     entry_copy(&found->entry, entry);
     extents_append(&found->extents, extents);
 }
@@ -29,31 +30,21 @@ static bool has_content(const struct entry *entry) {
            entry->type == ENTRY_OBJECT;
 }
 
-static int search_source(struct repo *repo, struct index *index, const struct head_source *source,
-                         const struct restore_options *options, struct found *found, struct err *err) {
-    struct tree_reader *tree;
-    const struct entry *entry;
-    const struct extents *extents;
-    int result;
-    if (tree_open(repo, index, source, &tree, err) < 0)
-        return -1;
-    while ((result = tree_next(tree, &entry, &extents, err)) == 1) {
-        if (!has_content(entry) || !restore_wants(options, entry->path))
-            continue;
-        if (found->matches++ < NAMED_MAX)
-            buffer_printf(&found->names, "%s%s", found->names.length > 0 ? ", " : "", entry->path);
-        if (found->matches == 1)
-            take(found, source, entry, extents);
-    }
-    tree_close(tree);
-    return result;
+static int match(void *context, const struct entry *entry, const struct extents *extents, struct err *err) {
+    struct found *found = context;
+    (void)err;
+    if (!has_content(entry) || !restore_wants(found->options, entry->path))
+        return 0;
+    if (found->matches++ < NAMED_MAX)
+        buffer_printf(&found->names, "%s%s", found->names.length > 0 ? ", " : "", entry->path);
+    if (found->matches == 1)
+        take(found, entry, extents);
+    return 0;
 }
 
-static int search(struct repo *repo, struct index *index, const struct restore_options *options, struct found *found,
-                  struct err *err) {
-    const struct head_source *source;
-    for (size_t at = 0; (source = restore_next_source(options, &at)) != NULL;)
-        if (search_source(repo, index, source, options, found, err) < 0)
+static int search(struct repo *repo, struct index *index, struct found *found, struct err *err) {
+    for (size_t at = 0; (found->searched = restore_next_source(found->options, &at)) != NULL;)
+        if (tree_walk(repo, index, found->searched, match, found, err) < 0)
             return -1;
     if (found->matches == 0) {
         err_set(err, ERR_NOT_FOUND, "nothing in the snapshot with content matches what was asked for");
@@ -67,29 +58,25 @@ static int search(struct repo *repo, struct index *index, const struct restore_o
     return 0;
 }
 
+static int match_target(void *context, const struct entry *entry, const struct extents *extents, struct err *err) {
+    struct found *found = context;
+    (void)err;
+    if (strcmp(entry->path, found->entry.target) != 0)
+        return 0;
+    take(found, entry, extents);
+    return 1;
+}
+
 /* A hard link has the content of the entry it points to. */
 static int follow_link(struct repo *repo, struct index *index, struct found *found, struct err *err) {
     if (found->entry.type != ENTRY_HARDLINK)
         return 0;
-    char *target = mem_string(found->entry.target);
-    struct tree_reader *tree = NULL;
-    const struct entry *entry;
-    const struct extents *extents;
-    bool done = false;
-    int result = tree_open(repo, index, found->source, &tree, err);
-    while (result == 0 && !done && (result = tree_next(tree, &entry, &extents, err)) == 1) {
-        result = 0;
-        if (strcmp(entry->path, target) == 0) {
-            take(found, found->source, entry, extents);
-            done = true;
-        }
-    }
-    if (result == 0 && !done)
-        result = err_set(err, ERR_CORRUPT, "'%s' is a link to '%s', which the snapshot does not hold",
-                         found->entry.path, target);
-    tree_close(tree);
-    free(target);
-    return result;
+    found->searched = found->source;
+    const int result = tree_walk(repo, index, found->source, match_target, found, err);
+    if (result == 0)
+        return err_set(err, ERR_CORRUPT, "'%s' is a link to '%s', which the snapshot does not hold", found->entry.path,
+                       found->entry.target);
+    return result < 0 ? -1 : 0;
 }
 
 /* --- writing, with the holes of a sparse file as zeros --------------------------------------------------------------
@@ -147,12 +134,12 @@ static int put(void *context, const void *data, size_t length, struct err *err) 
 int restore_to_descriptor(struct repo *repo, const struct restore_options *options, int fd,
                           struct restore_result *result, struct err *err) {
     struct index *index = index_new();
-    struct found found = { 0 };
+    struct found found = { .options = options };
     int outcome = -1;
 
     *result = (struct restore_result){ 0 };
     if (restore_check_source(repo, options, err) < 0 || index_load(index, repo, err) < 0 ||
-        search(repo, index, options, &found, err) < 0 || follow_link(repo, index, &found, err) < 0)
+        search(repo, index, &found, err) < 0 || follow_link(repo, index, &found, err) < 0)
         goto out;
     if (options->progress)
         options->progress->total = found.entry.content;

@@ -1,5 +1,6 @@
 #include <muniment/repo/fetch.h>
 #include <muniment/snapshot/tree.h>
+#include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
 #include <muniment/util/sha256.h>
 #include <sodium.h>
@@ -173,4 +174,21 @@ int tree_next(struct tree_reader *tree, const struct entry **entry, const struct
     *entry = &tree->entry;
     *extents = &tree->extents;
     return 1;
+}
+
+int tree_walk(struct repo *repo, struct index *index, const struct head_source *source, tree_each *each, void *context,
+              struct err *err) {
+    struct tree_reader *tree = NULL;
+    const struct entry *entry;
+    const struct extents *extents;
+    int result;
+    if (tree_open(repo, index, source, &tree, err) < 0)
+        return -1;
+    while ((result = tree_next(tree, &entry, &extents, err)) == 1) {
+        result = interrupt_check(err) < 0 ? -1 : each(context, entry, extents, err);
+        if (result != 0)
+            break;
+    }
+    tree_close(tree);
+    return result;
 }

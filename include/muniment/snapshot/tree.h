@@ -17,6 +17,11 @@ int tree_open(struct repo *repo, struct index *index, const struct head_source *
  * Entry and extents are borrowed until the next call. */
 int tree_next(struct tree_reader *tree, const struct entry **entry, const struct extents **extents,
               struct err *err) MUST_CHECK;
-void tree_close(struct tree_reader *tree);
+void tree_close(struct tree_reader *tree); /* NULL is fine */
+
+/* Calls `each` for every entry, in order. Not 0 ends it, and is what it returns; so does an interrupt, with -1. */
+typedef int tree_each(void *context, const struct entry *entry, const struct extents *extents, struct err *err);
+int tree_walk(struct repo *repo, struct index *index, const struct head_source *source, tree_each *each, void *context,
+              struct err *err) MUST_CHECK;
 
 #endif
