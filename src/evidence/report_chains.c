@@ -1,24 +1,13 @@
 #include "report_internal.h"
 #include <inttypes.h>
+#include <muniment/util/hex.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { HOST_DIGITS = 16, NUMBER_DIGITS = 10, HASH_DIGITS = 64 };
 
 static const char FOLDER[] = "journal/";
 
-/* "journal/<host>-<number>-<hash>"; false for any other name. */
-static bool parse_segment(const char *object, char host[HOST_DIGITS + 1], uint64_t *number) {
-    const char *leaf = object + strlen(FOLDER);
-    char *end;
-    if (strlen(leaf) != HOST_DIGITS + 1 + NUMBER_DIGITS + 1 + HASH_DIGITS || leaf[HOST_DIGITS] != '-' ||
-        leaf[HOST_DIGITS + 1 + NUMBER_DIGITS] != '-')
-        return false;
-    memcpy(host, leaf, HOST_DIGITS);
-    host[HOST_DIGITS] = '\0';
-    *number = strtoull(leaf + HOST_DIGITS + 1, &end, 10);
-    return *end == '-';
+static bool parse_segment(const char *object, struct journal_place *segment) {
+    return journal_name_parse(object + strlen(FOLDER), segment);
 }
 
 static const struct report_chain *find_chain(const struct report *report, const char *host) {
@@ -29,22 +18,20 @@ static const struct report_chain *find_chain(const struct report *report, const 
 }
 
 bool report_is_cut_off(const struct reporting *reporting, const char *object) {
-    char host[HOST_DIGITS + 1];
-    uint64_t number;
+    struct journal_place segment;
     const struct placed *here = place_find(&reporting->places[0], object);
-    if ((here && !here->hidden) || !report_is_below(object, FOLDER) || !parse_segment(object, host, &number))
+    if ((here && !here->hidden) || !report_is_below(object, FOLDER) || !parse_segment(object, &segment))
         return false;
-    const struct report_chain *chain = find_chain(reporting->report, host);
-    return !chain || number >= chain->first;
+    const struct report_chain *chain = find_chain(reporting->report, segment.host);
+    return !chain || segment.number >= chain->first;
 }
 
 static void check_mirrored(struct reporting *reporting, const struct listed_place *place, const struct placed *placed) {
-    char host[HOST_DIGITS + 1];
-    uint64_t number;
+    struct journal_place segment;
     const struct placed *here = place_find(&reporting->places[0], placed->name);
     if (placed->hidden)
         return;
-    if (!parse_segment(placed->name, host, &number))
+    if (!parse_segment(placed->name, &segment))
         report_find(reporting, FINDING_EXCESS, place->asked->name, placed->name, "it is no segment of the journal");
     else if (report_is_cut_off(reporting, placed->name))
         report_find(reporting, FINDING_TAMPERED, place->asked->name, placed->name,
@@ -63,13 +50,15 @@ static const struct fact *last_run(const struct reporting *reporting, const stru
 
 static void look_for_segments(struct reporting *reporting, const struct listed_place *place) {
     const struct fact *run = last_run(reporting, place);
+    struct journal_place last, segment;
     size_t at, end = place_folder(&reporting->places[0], FOLDER, &at);
-    for (; run && at < end; at++) {
+    if (!run || !journal_name_parse(run->segment, &last))
+        return;
+    for (; at < end; at++) {
         const struct placed *here = &reporting->places[0].objects[at];
         const struct placed *there = place_find(place, here->name);
-        const char *leaf = here->name + strlen(FOLDER);
-        if (here->hidden || (there && !there->hidden) || strncmp(leaf, run->segment, HOST_DIGITS) != 0 ||
-            strcmp(leaf, run->segment) >= 0)
+        if (here->hidden || (there && !there->hidden) || !parse_segment(here->name, &segment) ||
+            strcmp(segment.host, last.host) != 0 || segment.number >= last.number)
             continue;
         report_find(reporting, FINDING_MISSING, place->asked->name, here->name,
                     "a segment of the journal that the mirror had is %s", there ? "hidden" : "gone");
@@ -90,15 +79,14 @@ static struct report_chain *chain_of(struct report_store *store, const char *hos
 static void describe_chains(struct report_store *store, const struct listed_place *place) {
     size_t at, end = place_folder(place, FOLDER, &at);
     for (; at < end; at++) {
-        char host[HOST_DIGITS + 1];
-        uint64_t number;
-        if (place->objects[at].hidden || !parse_segment(place->objects[at].name, host, &number))
+        struct journal_place segment;
+        if (place->objects[at].hidden || !parse_segment(place->objects[at].name, &segment))
             continue;
-        struct report_chain *chain = chain_of(store, host);
+        struct report_chain *chain = chain_of(store, segment.host);
         if (chain->number == 0)
-            chain->first = number;
-        chain->number = number;
-        snprintf(chain->hash, sizeof chain->hash, "%s", strrchr(place->objects[at].name, '-') + 1);
+            chain->first = segment.number;
+        chain->number = segment.number;
+        hex_encode(chain->hash, segment.hash, sizeof segment.hash);
     }
 }
 

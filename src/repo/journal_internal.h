@@ -14,15 +14,6 @@ enum {
 /* --- journal_text.c -------------------------------------------------------------------------------------------------
  */
 
-/* What stands above the events of a segment, and in its name. */
-struct journal_place {
-    char host[JOURNAL_HOST_DIGITS + 1];
-    uint64_t number;  /* from 1; at most ten digits */
-    uint8_t hash[32]; /* of the object; not for segments yet to be written */
-};
-
-/* "<host>-<number>-<sha256>", the number of ten digits, so that a chain lists in its order. */
-bool journal_name_parse(const char *leaf, struct journal_place *place);
 char *journal_name_format(const struct journal_place *place, char *leaf, size_t size);
 
 void journal_heading_encode(const struct keys *keys, const struct journal_place *place, const uint8_t previous[32],

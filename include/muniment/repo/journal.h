@@ -102,6 +102,15 @@ int journal_look(struct repo *repo, journal_each *each, journal_finding *finding
                  struct journal_survey *survey, struct err *err) MUST_CHECK;
 void journal_survey_release(struct journal_survey *survey);
 
+/* What stands above the events of a segment, and in its name: "<host>-<number>-<sha256>", the number of ten digits, so
+ * that a chain lists in its order. */
+struct journal_place {
+    char host[17];
+    uint64_t number;  /* from 1 */
+    uint8_t hash[32]; /* of the object; not for segments yet to be written */
+};
+bool journal_name_parse(const char *leaf, struct journal_place *place); /* false for any other name */
+
 /*
  * Witnesses: what a chain was at some time, kept elsewhere (a report in an auditor's hands, a mirror), so that a tail
  * that was cut later is noticed, too. One token, which may stand in any file:
