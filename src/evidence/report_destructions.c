@@ -1,23 +1,19 @@
 #include "report_internal.h"
+#include <muniment/repo/destruction.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    HOUR = 3600,
-    HOLD_PAUSE = 7 * 86400, /* seconds for which a legal hold that was met is taken to last */
-};
-
-static const char HOLD[] = "hold";
+enum { HOUR = 3600 };
 
 int64_t report_refused_until(const struct reporting *reporting, const char *object, const struct listed_place *place) {
     const struct fact *refused = past_last(&reporting->past, FACT_REFUSED, object, place->mirror);
     if (!refused)
         return 0;
     const char *until = fact_text(refused, "until");
-    if (until && strcmp(until, HOLD) == 0)
-        return refused->time + HOLD_PAUSE > reporting->request->now ? INT64_MAX : 0;
+    if (until && strcmp(until, DESTRUCTION_HOLD) == 0)
+        return refused->time + DESTRUCTION_HOLD_PAUSE > reporting->request->now ? INT64_MAX : 0;
     return fact_when(refused, "until") > reporting->request->now ? fact_when(refused, "until") : 0;
 }
 

@@ -5,12 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    IDS_NAMED = 8,          /* of the versions of an object */
-    HOLD_PAUSE = 7 * 86400, /* seconds until a legal hold is asked after again */
-};
-
-static const char HOLD[] = "hold";
+enum { IDS_NAMED = 8 /* of the versions of an object */ };
 
 /* --- names ----------------------------------------------------------------------------------------------------------
  */
@@ -86,8 +81,8 @@ void destruction_read(struct destruction *destruction, const struct journal_entr
         return;
     if ((mirror == NULL) != (destruction->mirror == NULL) || (mirror && strcmp(mirror, destruction->mirror) != 0))
         return;
-    if (strcmp(until, HOLD) == 0)
-        time = entry->time + HOLD_PAUSE;
+    if (strcmp(until, DESTRUCTION_HOLD) == 0)
+        time = entry->time + DESTRUCTION_HOLD_PAUSE;
     else if (clock_parse(until, &time, NULL) < 0)
         return;
     dated_names_add(&destruction->refusals, object, time);
@@ -126,7 +121,8 @@ void destruction_count_refusal(struct destruction *destruction, int64_t until) {
 static void note_refusal(struct destruction *destruction, const char *name, int64_t until, const struct err *why) {
     char date[CLOCK_TEXT];
     log_warning(destruction->repo->log, "%s", why->message);
-    add_event(destruction, "refused", name, "until", until == INT64_MAX ? HOLD : clock_format(date, until), NULL, NULL);
+    add_event(destruction, "refused", name, "until", until == INT64_MAX ? DESTRUCTION_HOLD : clock_format(date, until),
+              NULL, NULL);
     destruction_count_refusal(destruction, until);
 }
 

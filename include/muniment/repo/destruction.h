@@ -33,6 +33,10 @@ void dated_names_sort(struct dated_names *names); /* each once, with its latest 
 const struct dated_name *dated_names_find(const struct dated_names *names, const char *name);
 void dated_names_release(struct dated_names *names);
 
+/* What stands as `until` for a legal hold, which has no date: it is asked after again this many seconds later. */
+#define DESTRUCTION_HOLD "hold"
+enum { DESTRUCTION_HOLD_PAUSE = 7 * 86400 };
+
 struct destruction {
     struct repo *repo;   /* whose journal it is */
     struct store *store; /* where objects go */
