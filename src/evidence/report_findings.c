@@ -37,6 +37,10 @@ struct report_snapshot *report_snapshot_of(const struct reporting *reporting, co
     return NULL;
 }
 
+bool report_has(const struct reporting *reporting, const struct report_snapshot *snapshot, size_t p) {
+    return reporting->places[p].reached && snapshot->copies[p].state != COPY_ABSENT;
+}
+
 /* --- past a deadline ------------------------------------------------------------------------------------------------
  */
 
@@ -87,7 +91,7 @@ void report_deadlines(struct reporting *reporting) {
             (snapshot->expired != 0 && !snapshot->held))
             continue;
         for (size_t p = 0; p < reporting->request->place_count; p++)
-            if (reporting->places[p].reached && snapshot->copies[p].state != COPY_ABSENT)
+            if (report_has(reporting, snapshot, p))
                 tell_past_deadline(reporting, snapshot, p);
     }
 }

@@ -130,6 +130,9 @@ const char *report_object_of(const struct report_snapshot *snapshot, char *objec
 /* The snapshot of this object name, or NULL. */
 struct report_snapshot *report_snapshot_of(const struct reporting *reporting, const char *object);
 
+/* True when a snapshot is in a place, whole or not, hidden or not. */
+bool report_has(const struct reporting *reporting, const struct report_snapshot *snapshot, size_t p);
+
 /* Until when a lock is known to refuse the removal of an object from a place; 0: none does. */
 int64_t report_refused_until(const struct reporting *reporting, const char *object, const struct listed_place *place);
 

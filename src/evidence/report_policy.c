@@ -63,7 +63,7 @@ void report_policies(struct reporting *reporting) {
 static bool exists_anywhere(const struct reporting *reporting, const struct report_snapshot *snapshot) {
     bool any = false;
     for (size_t p = 0; p < reporting->request->place_count; p++)
-        any = any || (reporting->places[p].reached && snapshot->copies[p].state != COPY_ABSENT);
+        any = any || report_has(reporting, snapshot, p);
     return any;
 }
 

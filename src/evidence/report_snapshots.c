@@ -230,8 +230,7 @@ void report_trim(struct reporting *reporting) {
         struct report_snapshot *snapshot = &report->snapshots[i];
         bool somewhere = false;
         for (size_t p = 0; p < request->place_count; p++)
-            somewhere =
-                somewhere || (snapshot->copies[p].state != COPY_ABSENT && snapshot->copies[p].state != COPY_UNKNOWN);
+            somewhere = somewhere || report_has(reporting, snapshot, p);
         bool ended = snapshot->expired != 0 && snapshot->expired < request->from && !somewhere;
         if (ended || snapshot->started >= request->until)
             report_snapshot_release(snapshot);
