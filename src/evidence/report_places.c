@@ -194,8 +194,7 @@ void report_stores(struct reporting *reporting) {
     }
     for (size_t i = 0; i < report->store_count; i++) {
         struct report_store *store = &report->stores[i];
-        store->lag = store->newest_snapshot == 0 ? -1 : report->stores[0].newest_snapshot - store->newest_snapshot;
-        if (store->lag < -1)
-            store->lag = 0;
+        int64_t newest = report->stores[0].newest_snapshot, own = store->newest_snapshot;
+        store->lag = own == 0 ? -1 : newest > own ? newest - own : 0;
     }
 }
