@@ -81,12 +81,25 @@ static int64_t usual_start(const struct reporting *reporting, const struct captu
     return usual;
 }
 
+/* The number of the first capture that did not begin before `when`. */
+static size_t first_from(const struct captures *captures, int64_t when) {
+    size_t low = 0, high = captures->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (captures->items[middle].started < when)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* The first capture of a span that no run before it is, a complete one if there is one; or NULL. */
 static struct capture *find_capture(const struct captures *captures, int64_t from, int64_t until) {
     struct capture *found = NULL;
-    for (size_t i = 0; i < captures->count; i++) {
+    for (size_t i = first_from(captures, from); i < captures->count && captures->items[i].started < until; i++) {
         struct capture *capture = &captures->items[i];
-        if (capture->started < from || capture->started >= until || capture->taken)
+        if (capture->taken)
             continue;
         if (capture->complete)
             return capture;
@@ -97,9 +110,8 @@ static struct capture *find_capture(const struct captures *captures, int64_t fro
 
 static size_t count_complete(const struct captures *captures, int64_t from, int64_t until) {
     size_t count = 0;
-    for (size_t i = 0; i < captures->count; i++)
-        count +=
-            captures->items[i].complete && captures->items[i].started >= from && captures->items[i].started < until;
+    for (size_t i = first_from(captures, from); i < captures->count && captures->items[i].started < until; i++)
+        count += captures->items[i].complete;
     return count;
 }
 
