@@ -53,11 +53,8 @@ static int note_copy(void *context, const char *segment, const struct journal_en
 static int find_carried_out(struct dropping *dropping, const char *const *mirrors, size_t count, int64_t *until,
                             struct err *err) {
     struct last_copies copies = { mirrors, mem_array(count + 1, sizeof(int64_t)), count };
-    int result = 0;
+    int result = journal_reading_each(&dropping->reading, note_copy, &copies, err);
     *until = INT64_MAX;
-    for (size_t i = 0; i < dropping->reading.count && result == 0; i++)
-        if (journal_segment_tells(&dropping->reading.segments[i]))
-            result = journal_segment_each(dropping->repo, &dropping->reading.segments[i], note_copy, &copies, err);
     for (size_t i = 0; i < count; i++)
         *until = copies.times[i] - DAY < *until ? copies.times[i] - DAY : *until;
     free(copies.times);
@@ -182,10 +179,8 @@ static bool anything_goes(const struct dropping *dropping) {
 /* What a run that was killed left is removed, too. */
 static int remove_segments(struct dropping *dropping, struct err *err) {
     struct destruction *destruction = &dropping->destruction;
-    for (size_t i = 0; i < dropping->reading.count; i++)
-        if (journal_segment_tells(&dropping->reading.segments[i]) &&
-            journal_segment_each(dropping->repo, &dropping->reading.segments[i], note_refusal, destruction, err) < 0)
-            return -1;
+    if (journal_reading_each(&dropping->reading, note_refusal, destruction, err) < 0)
+        return -1;
     destruction_sort(destruction);
 
     struct workers *workers =

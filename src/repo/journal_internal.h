@@ -104,6 +104,10 @@ bool journal_segment_tells(const struct journal_segment *segment);
 int journal_segment_each(struct repo *repo, const struct journal_segment *segment, journal_each *each, void *context,
                          struct err *err) MUST_CHECK;
 
+/* The same for every segment whose events count, in order. */
+int journal_reading_each(const struct journal_reading *reading, journal_each *each, void *context,
+                         struct err *err) MUST_CHECK;
+
 /* --- journal_carry.c ------------------------------------------------------------------------------------------------
  */
 

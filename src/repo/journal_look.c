@@ -3,14 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int give_events(const struct journal_reading *reading, journal_each *each, void *context, struct err *err) {
-    for (size_t i = 0; i < reading->count && each; i++)
-        if (journal_segment_tells(&reading->segments[i]) &&
-            journal_segment_each(reading->repo, &reading->segments[i], each, context, err) != 0)
-            return -1;
-    return 0;
-}
-
 int journal_walk(struct repo *repo, journal_each *each, void *context, struct err *err) {
     struct journal_reading reading;
     if (journal_reading_load(repo, &reading, err) < 0)
@@ -20,8 +12,8 @@ int journal_walk(struct repo *repo, journal_each *each, void *context, struct er
         *err = reading.faults[0].err;
         err->code = ERR_CORRUPT;
         result = -1;
-    } else {
-        result = give_events(&reading, each, context, err);
+    } else if (each) {
+        result = journal_reading_each(&reading, each, context, err);
     }
     journal_reading_release(&reading);
     return result < 0 ? err_wrap(err, "read the journal") : 0;
@@ -79,7 +71,7 @@ int journal_look(struct repo *repo, journal_each *each, journal_finding *finding
     describe(&reading, survey);
     for (size_t i = 0; i < reading.fault_count && finding; i++)
         give_finding(&reading.faults[i], finding, context);
-    int result = give_events(&reading, each, context, err);
+    int result = each ? journal_reading_each(&reading, each, context, err) : 0;
     journal_reading_release(&reading);
     if (result < 0)
         journal_survey_release(survey);

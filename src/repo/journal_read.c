@@ -53,6 +53,14 @@ int journal_segment_each(struct repo *repo, const struct journal_segment *segmen
     return more;
 }
 
+int journal_reading_each(const struct journal_reading *reading, journal_each *each, void *context, struct err *err) {
+    for (size_t i = 0; i < reading->count; i++)
+        if (journal_segment_tells(&reading->segments[i]) &&
+            journal_segment_each(reading->repo, &reading->segments[i], each, context, err) != 0)
+            return -1;
+    return 0;
+}
+
 /* --- one segment ---------------------------------------------------------------------------------------------------
  */
 
