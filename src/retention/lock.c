@@ -49,14 +49,10 @@ static int64_t tiers_end(const struct calendar *calendar, const uint32_t limits[
 int64_t plan_lock_until(const struct calendar *calendar, const struct policy *policy,
                         const struct plan_snapshot *snapshot, uint8_t tiers) {
     uint32_t limits[TIER_KINDS];
-    bool limited = tier_limits(policy, snapshot, limits);
-    int64_t until = limited ? tiers_end(calendar, limits, tiers, snapshot->started) : 0;
-    int64_t deadline = plan_effective_deadline(policy, snapshot);
-    if (deadline != 0) {
-        int64_t life = add_bounded(deadline, -snapshot->started);
-        int64_t expires = add_bounded(deadline, -plan_slack_of(policy, life));
-        if (until == 0 || expires < until)
-            until = expires;
+    int64_t until = plan_capped_end(policy, snapshot);
+    if (tier_limits(policy, snapshot, limits)) {
+        int64_t leaves = tiers_end(calendar, limits, tiers, snapshot->started);
+        until = leaves < until ? leaves : until;
     }
-    return until;
+    return until == INT64_MAX ? 0 : until;
 }

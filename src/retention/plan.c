@@ -33,6 +33,10 @@ int64_t plan_slack(const struct policy *policy) {
     return plan_slack_of(policy, policy->max_age);
 }
 
+int64_t plan_purge_slack(const struct policy *policy) {
+    return plan_slack_of(policy, policy->max_age > 0 ? policy->max_age : policy->purge_within);
+}
+
 /* --- working out one plan ---------------------------------------------------------------------------------------- */
 
 /* Text that is built piece by piece and cut where it is full. */

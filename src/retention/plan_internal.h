@@ -26,6 +26,9 @@ bool tier_limits(const struct policy *policy, const struct plan_snapshot *snapsh
 /* The deadline at birth binds; a policy that became shorter since brings it forward. 0: none. */
 int64_t plan_effective_deadline(const struct policy *policy, const struct plan_snapshot *snapshot);
 
+/* From when on max_age ends it (rule 2): its deadline, less the slack. INT64_MAX: never. */
+int64_t plan_capped_end(const struct policy *policy, const struct plan_snapshot *snapshot);
+
 /* What the rules need to know of each snapshot. */
 struct standing {
     int64_t period[TIER_KINDS]; /* in order: never less than that of the one before */

@@ -35,12 +35,12 @@ int64_t plan_effective_deadline(const struct policy *policy, const struct plan_s
     return snapshot->deadline;
 }
 
-static bool has_ended(const struct policy *policy, const struct plan_snapshot *snapshot, int64_t now) {
+int64_t plan_capped_end(const struct policy *policy, const struct plan_snapshot *snapshot) {
     int64_t deadline = plan_effective_deadline(policy, snapshot);
     if (deadline == 0)
-        return false;
+        return INT64_MAX;
     int64_t life = add_bounded(deadline, -snapshot->started);
-    return now >= add_bounded(deadline, -plan_slack_of(policy, life));
+    return add_bounded(deadline, -plan_slack_of(policy, life));
 }
 
 void plan_place(struct plan *plan, size_t at) {
@@ -81,7 +81,7 @@ void plan_rank(struct plan *plan) {
     plan->today = calendar_period(plan->calendar, PERIOD_DAY, plan->now);
     plan->newest = plan->count;
     for (size_t i = 0; i < plan->count; i++) {
-        plan->standings[i].ended = has_ended(plan->policy, &plan->snapshots[i], plan->now);
+        plan->standings[i].ended = plan->now >= plan_capped_end(plan->policy, &plan->snapshots[i]);
         if (plan->snapshots[i].complete)
             plan->newest = i;
     }

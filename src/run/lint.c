@@ -49,14 +49,10 @@ static void judge_journal(const struct set_settings *set, const struct policy_re
 /* --- copies --------------------------------------------------------------------------------------------------------
  */
 
-static int64_t interval_of(const struct policy *policy) {
-    return policy->interval > 0 ? policy->interval : DAY;
-}
-
 /* A mirror that is copied to once a week follows deletions every night. */
 static void judge_weekly(const struct set_settings *set, const char *name, struct lint *lint) {
     const struct policy *policy = &set->policy;
-    int64_t interval = interval_of(policy), life = policy->max_age - plan_slack(policy);
+    int64_t interval = plan_interval(policy), life = policy->max_age - plan_slack(policy);
     char age[CLOCK_TEXT], most[CLOCK_TEXT], lag[CLOCK_TEXT];
     clock_format_span(age, policy->max_age);
     clock_format_span(lag, WEEK + interval);
@@ -94,7 +90,7 @@ static void judge_mirror(const struct set_settings *set, const struct mirror_set
                  mirror->name, clock_format_span(age, reach->oldest_age));
     if (mirror->verify_percent == 0)
         lint_add(lint, LINT_WARNING, "mirror '%s': verify_percent = 0: what it holds is never read back", mirror->name);
-    else if (reach->oldest_age > 0 && 100 / mirror->verify_percent > reach->oldest_age / interval_of(&set->policy))
+    else if (reach->oldest_age > 0 && 100 / mirror->verify_percent > reach->oldest_age / plan_interval(&set->policy))
         lint_add(lint, LINT_NOTE,
                  "mirror '%s': verify_percent = %u reads all of it within %u runs, but snapshots live for %s at most",
                  mirror->name, mirror->verify_percent, 100 / mirror->verify_percent,

@@ -5,14 +5,6 @@
 
 enum { DAY = 86400, HOLD_LOCK = 30 * DAY };
 
-/* As snapshots expire, or, where nothing limits their age, a part of the time that dead chunks may stay. */
-int64_t purge_slack(const struct policy *policy) {
-    if (policy->max_age > 0)
-        return plan_slack(policy);
-    int64_t two_runs = 2 * (policy->interval > 0 ? policy->interval : DAY);
-    return policy->purge_within / 4 < two_runs ? policy->purge_within / 4 : two_runs;
-}
-
 /* A partial snapshot may be ended by the next complete one. */
 static int64_t earliest_end(const struct lock_policy *locks, const struct head *head) {
     struct plan_snapshot snapshot = plan_snapshot_of(head);
@@ -44,7 +36,7 @@ static struct lock_dates dates_of(const struct lock_policy *locks, const struct 
     int64_t due = end + locks->policy->purge_within;
     if (head->deadline != 0 && head->deadline < due)
         due = head->deadline;
-    dates.cap = due - purge_slack(locks->policy);
+    dates.cap = due - plan_purge_slack(locks->policy);
     if (dates.cap < end)
         dates.cap = end;
     if (dates.until < held)

@@ -24,9 +24,6 @@ void lock_policy_close(struct lock_policy *locks);
 /* The latest date of any of the snapshots: for what tells of them all. 0: none. */
 int64_t lock_policy_latest(const struct lock_policy *locks, const struct heads *heads);
 
-/* How early dead chunks are rewritten, so that a missed night does no harm. */
-int64_t purge_slack(const struct policy *policy);
-
 /* True when anything of the set is locked anywhere: then nothing is rewritten before it is due. */
 bool set_locks_anything(const struct opened_set *set);
 

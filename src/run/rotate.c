@@ -90,7 +90,7 @@ int rotate_apply(struct opened_set *set, int64_t now, int64_t wait, struct plan_
     struct purge_options options = {
         .now = now,
         .purge_within = set->settings->policy.purge_within,
-        .slack = purge_slack(&set->settings->policy),
+        .slack = plan_purge_slack(&set->settings->policy),
         .patient = set_locks_anything(set),
         .wait = wait,
         .expiries = expiries,

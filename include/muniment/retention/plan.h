@@ -113,6 +113,10 @@ int64_t plan_interval(const struct policy *policy);
 /* How long before its deadline a snapshot expires: two intervals, or a quarter of max_age where that is less. */
 int64_t plan_slack(const struct policy *policy);
 
+/* How long before they are due dead chunks are rewritten: the same, or, where nothing limits the age of snapshots, as
+ * much of purge_within. */
+int64_t plan_purge_slack(const struct policy *policy);
+
 /*
  * When each snapshot is expected to go if the policy stays and complete snapshots follow, one an interval (at the
  * newest one's wall-clock time where that is whole days; one a day where it is less): the time of the run that ends it,
