@@ -1,6 +1,6 @@
 #include "mirror_internal.h"
-#include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,34 +84,37 @@ static void add_pack(struct mirror_job *job, const struct store_kept *object) {
 
 /* --- decisions --------------------------------------------------------------------------------------------------- */
 
-static void decide_hidden(struct mirror_job *job, const char *folder, const char *leaf) {
-    char name[REPO_NAME_MAX];
-    if (strlen(folder) + strlen(leaf) >= sizeof name)
-        return;
-    strcat(strcpy(name, folder), leaf);
-    const struct dated_name *found = dated_names_find(&job->hidden, name);
-    if (found)
-        job->hidden.items[found - job->hidden.items].time = 1;
+static bool is_below(const char *name, const char *folder) {
+    size_t length = strlen(folder);
+    return strncmp(name, folder, length) == 0 && name[length] == '/';
 }
 
-static void decide_name(struct mirror_job *job, enum folder_kind kind, const char *leaf) {
+static void decide_in_folder(struct mirror_job *job, enum folder_kind kind, const char *object) {
     struct folder *folder = &job->folders[kind];
-    char name[REPO_NAME_MAX];
-    if (strlen(leaf) >= 128 || strchr(leaf, '/'))
-        return;
-    const struct store_listed *found =
-        store_names_find(&folder->there, repo_name(&job->there, name, FOLDER_NAMES[kind], leaf));
+    char name[2 * REPO_NAME_MAX];
+    snprintf(name, sizeof name, "%s/%s", job->repo->keys->set_name, object);
+    const struct store_listed *found = store_names_find(&folder->there, name);
     if (found)
         folder->decided[found - folder->there.items] = true;
 }
 
-static void decide_pack(struct mirror_job *job, const char *below) {
+static void decide_pack(struct mirror_job *job, const char *object) {
     uint8_t hash[32];
-    if (strlen(below) != 3 + 64 || !hex_decode(hash, sizeof hash, below + 3))
-        return;
-    struct mirrored_pack *pack = inventory_find(job, hash);
+    struct mirrored_pack *pack = repo_name_hash(object, hash) ? inventory_find(job, hash) : NULL;
     if (pack)
         pack->decided = true;
+}
+
+/* `object` is its name below the set's folder. */
+static void decide(struct mirror_job *job, const char *object) {
+    struct dated_name *hidden = dated_names_find(&job->hidden, object);
+    if (hidden)
+        hidden->time = 1;
+    if (is_below(object, "packs"))
+        decide_pack(job, object);
+    for (int kind = 0; kind < FOLDER_KINDS; kind++)
+        if (is_below(object, FOLDER_NAMES[kind]))
+            decide_in_folder(job, kind, object);
 }
 
 /* A checkpoint is about the segments before it. */
@@ -125,37 +128,21 @@ static void decide_dropped(struct mirror_job *job, const struct journal_entry *c
             job->hidden.items[i].time = 1;
 }
 
-/* Heads go by `expired` alone, packs and index objects by `destroyed`, wrapped keys by `key_removed`. */
 static int read_decision(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
     struct mirror_job *job = context;
-    const char *value;
+    const char *snapshot = journal_field(entry, "snapshot"), *mirror = journal_field(entry, "mirror");
+    char object[REPO_NAME_MAX];
     (void)segment;
     (void)err;
-    if (strcmp(entry->event, "captured") == 0 && (value = journal_field(entry, "snapshot"))) {
-        dated_names_add(&job->captured, value, entry->time);
-    } else if (strcmp(entry->event, "expired") == 0 && (value = journal_field(entry, "snapshot"))) {
-        decide_name(job, FOLDER_HEADS, value);
-        decide_hidden(job, "snapshots/", value);
-        dated_names_add(&job->expired, value, entry->time);
-    } else if (strcmp(entry->event, "key_removed") == 0 && (value = journal_field(entry, "id"))) {
-        decide_name(job, FOLDER_KEYS, value);
-        decide_hidden(job, "keys/", value);
-    } else if (strcmp(entry->event, "released") == 0 && (value = journal_field(entry, "hold"))) {
-        decide_name(job, FOLDER_HOLDS, value);
-        decide_hidden(job, "holds/", value);
-    } else if (strcmp(entry->event, "erasure_over") == 0 && (value = journal_field(entry, "object"))) {
-        decide_name(job, FOLDER_ERASURES, repo_leaf(value));
-        decide_hidden(job, "", value);
-    } else if (strcmp(entry->event, "destroyed") == 0 && (value = journal_field(entry, "object"))) {
-        decide_hidden(job, "", value);
-        if (strncmp(value, "packs/", 6) == 0)
-            decide_pack(job, value + 6);
-        else if (strncmp(value, "index/", 6) == 0)
-            decide_name(job, FOLDER_INDEX, value + 6);
-    } else if (strcmp(entry->event, "mirrored") == 0 && (value = journal_field(entry, "mirror")) &&
-               strcmp(value, job->options->name) == 0 && entry->time > job->last_run) {
+    if (destruction_decided(entry, object))
+        decide(job, object);
+    if (strcmp(entry->event, "captured") == 0 && snapshot)
+        dated_names_add(&job->captured, snapshot, entry->time);
+    else if (strcmp(entry->event, "expired") == 0 && snapshot)
+        dated_names_add(&job->expired, snapshot, entry->time);
+    else if (strcmp(entry->event, "mirrored") == 0 && mirror && strcmp(mirror, job->options->name) == 0 &&
+             entry->time > job->last_run)
         job->last_run = entry->time;
-    }
     hold_witness_read(&job->holds, entry);
     destruction_read(&job->destruction, entry);
     return 0;
@@ -232,11 +219,6 @@ static void add_to_folder(struct folder *folder, const struct store_kept *object
     folder->overwritten[there->count] = object->versions > 1 ? object->modified : 0;
     there->items[there->count++] =
         (struct store_listed){ .name = mem_string(object->name), .size = object->size, .modified = object->modified };
-}
-
-static bool is_below(const char *name, const char *folder) {
-    size_t length = strlen(folder);
-    return strncmp(name, folder, length) == 0 && name[length] == '/';
 }
 
 static int add_object(void *context, const struct store_kept *object, struct err *err) {

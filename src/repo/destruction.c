@@ -36,7 +36,7 @@ void dated_names_sort(struct dated_names *names) {
     names->count = kept;
 }
 
-const struct dated_name *dated_names_find(const struct dated_names *names, const char *name) {
+struct dated_name *dated_names_find(const struct dated_names *names, const char *name) {
     size_t low = 0, high = names->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -56,6 +56,27 @@ void dated_names_release(struct dated_names *names) {
         free(names->items[i].name);
     free(names->items);
     *names = (struct dated_names){ 0 };
+}
+
+/* --- decisions ------------------------------------------------------------------------------------------------------
+ */
+
+bool destruction_decided(const struct journal_entry *entry, char object[REPO_NAME_MAX]) {
+    static const struct {
+        const char *event, *field, *folder;
+        bool whole; /* the field's value begins with the folder */
+    } RULES[] = {
+        { "expired", "snapshot", "snapshots/", false }, { "key_removed", "id", "keys/", false },
+        { "released", "hold", "holds/", false },        { "erasure_over", "object", "erasures/", true },
+        { "destroyed", "object", "packs/", true },      { "destroyed", "object", "index/", true },
+    };
+    for (size_t i = 0; i < sizeof RULES / sizeof *RULES; i++) {
+        const char *value = strcmp(entry->event, RULES[i].event) == 0 ? journal_field(entry, RULES[i].field) : NULL;
+        if (!value || (RULES[i].whole && strncmp(value, RULES[i].folder, strlen(RULES[i].folder)) != 0))
+            continue;
+        return snprintf(object, REPO_NAME_MAX, "%s%s", RULES[i].whole ? "" : RULES[i].folder, value) < REPO_NAME_MAX;
+    }
+    return false;
 }
 
 /* --- what earlier runs met ------------------------------------------------------------------------------------------

@@ -19,14 +19,6 @@ static int note_hidden(void *context, const struct store_kept *object, struct er
     return 0;
 }
 
-static void decide(struct purge_guard *guard, const char *folder, const char *leaf) {
-    char name[STORE_NAME_MAX + 1];
-    snprintf(name, sizeof name, "%s%s", folder, leaf);
-    const struct dated_name *found = dated_names_find(&guard->hidden, name);
-    if (found)
-        guard->hidden.items[found - guard->hidden.items].time = 1;
-}
-
 /* What a walk over the journal collects beside the guard. */
 struct walk {
     struct purge_guard *guard;
@@ -35,23 +27,22 @@ struct walk {
 
 static int follow(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
     struct walk *walk = context;
-    const char *snapshot = journal_field(entry, "snapshot"), *object = journal_field(entry, "object");
-    const char *id = journal_field(entry, "id");
+    struct dated_names *hidden = &walk->guard->hidden;
+    const char *snapshot = journal_field(entry, "snapshot");
+    char object[REPO_NAME_MAX];
     (void)segment, (void)err;
     if (strcmp(entry->event, "captured") == 0 && snapshot) {
         dated_names_add(&walk->guard->captured, snapshot, entry->time);
     } else if (strcmp(entry->event, "expired") == 0 && snapshot) {
         dated_names_add(&walk->ended, snapshot, entry->time);
-        decide(walk->guard, "snapshots/", snapshot);
-    } else if (strcmp(entry->event, "destroyed") == 0 && object) {
-        decide(walk->guard, "", object);
-    } else if (strcmp(entry->event, "key_removed") == 0 && id) {
-        decide(walk->guard, "keys/", id);
     } else if (strcmp(entry->event, "checkpoint") == 0) {
-        for (size_t i = 0; i < walk->guard->hidden.count; i++)
-            if (journal_checkpoint_covers(entry, walk->guard->hidden.items[i].name))
-                walk->guard->hidden.items[i].time = 1;
+        for (size_t i = 0; i < hidden->count; i++)
+            if (journal_checkpoint_covers(entry, hidden->items[i].name))
+                hidden->items[i].time = 1;
     }
+    struct dated_name *found = destruction_decided(entry, object) ? dated_names_find(hidden, object) : NULL;
+    if (found)
+        found->time = 1;
     hold_witness_read(&walk->guard->witness, entry);
     destruction_read(&walk->guard->destruction, entry);
     return 0;

@@ -11,6 +11,7 @@
 #include "../lib/scratch.h"
 #include "../lib/scratch_bucket.h"
 #include <muniment/repo/destruction.h>
+#include <muniment/repo/hold.h>
 #include <muniment/repo/purge.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/file.h>
@@ -504,6 +505,34 @@ static void a_locked_head_keeps_its_snapshot(void **state) {
     close_world(&there);
 }
 
+/* Released with a key that could only hide it: the next purge that may delete takes it for decided, not for hidden by a
+ * stranger. */
+static void what_is_left_of_a_released_hold_goes_for_good(void **state) {
+    (void)state;
+    struct err err = { 0 };
+    struct bucket_world there;
+    struct journal_batch batch = { 0 };
+    char name[REPO_NAME_MAX];
+    if (!open_repository(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
+        skip();
+    struct repo *repo = &there.world.scratch.repo;
+    char owner[] = "case 7", reason[] = "dispute";
+    struct hold hold = { .scope = HOLD_SET, .owner = owner, .reason = reason, .placed = clock_now() };
+    mirror_world_capture_three(&there.world);
+    assert_success(hold_place(repo, &hold, &err), &err);
+    journal_add(&batch, clock_now(), "released", "hold", hold.id, NULL);
+    assert_success(journal_append(repo, &batch, &err), &err);
+    journal_batch_release(&batch);
+    char *key = key_of(repo_name(repo, name, "holds", hold.id));
+    assert_success(s3_delete(there.bucket->client, there.bucket->name, key, NULL, &err), &err);
+    free(key);
+    assert_int_equal(look(&there).markers, 1);
+
+    mirror_world_expire(&there.world, 0);
+    assert_nothing_hidden(&there, there.world.scratch.store);
+    close_world(&there);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bucket_follows_the_repository),
@@ -517,6 +546,7 @@ int main(void) {
         cmocka_unit_test(a_purge_in_a_bucket_leaves_nothing_behind),
         cmocka_unit_test(a_snapshot_that_somebody_hid_keeps_all_from_going),
         cmocka_unit_test(a_locked_head_keeps_its_snapshot),
+        cmocka_unit_test(what_is_left_of_a_released_hold_goes_for_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

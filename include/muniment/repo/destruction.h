@@ -30,12 +30,17 @@ struct dated_names {
 };
 void dated_names_add(struct dated_names *names, const char *name, int64_t time);
 void dated_names_sort(struct dated_names *names); /* each once, with its latest time */
-const struct dated_name *dated_names_find(const struct dated_names *names, const char *name);
+struct dated_name *dated_names_find(const struct dated_names *names, const char *name); /* or NULL */
 void dated_names_release(struct dated_names *names);
 
 /* What stands as `until` for a legal hold, which has no date: it is asked after again this many seconds later. */
 #define DESTRUCTION_HOLD "hold"
 enum { DESTRUCTION_HOLD_PAUSE = 7 * 86400 };
+
+/* True when an entry of the journal decides that an object goes: `object` is its name below the set's folder. Heads go
+ * by `expired` alone, packs and index objects by `destroyed`, wrapped keys by `key_removed`, holds by `released`,
+ * entries of the erasure ledger by `erasure_over`. Segments of the journal: journal_checkpoint_covers(). */
+bool destruction_decided(const struct journal_entry *entry, char object[REPO_NAME_MAX]);
 
 struct destruction {
     struct repo *repo;   /* whose journal it is */
