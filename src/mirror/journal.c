@@ -3,12 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SEGMENT_MAX = 16 * 1024 * 1024 };
-
 /* Whether an object of the mirror is a segment that a host of this set signed. */
 static int is_segment(struct mirror_job *job, const char *name, bool *genuine, struct err *err) {
     struct buffer payload = { 0 };
-    *genuine = record_load(&job->there, RECORD_JOURNAL, name, SEGMENT_MAX, &payload, NULL, err) == 0;
+    *genuine = record_load(&job->there, RECORD_JOURNAL, name, JOURNAL_OBJECT_MAX, &payload, NULL, err) == 0;
     buffer_release(&payload);
     if (*genuine)
         return 0;

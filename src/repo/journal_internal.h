@@ -7,7 +7,6 @@
 enum {
     JOURNAL_HOST_DIGITS = 16,
     JOURNAL_NUMBER_DIGITS = 10,
-    JOURNAL_OBJECT_MAX = 16 * 1024 * 1024,
     JOURNAL_LINES_MAX = 4 * 1024 * 1024, /* of one segment: more events make more segments */
 };
 

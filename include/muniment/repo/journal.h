@@ -54,6 +54,8 @@
 
 #include <muniment/repo/head.h>
 
+enum { JOURNAL_OBJECT_MAX = 16 * 1024 * 1024 }; /* bytes of a segment as it is stored */
+
 struct journal_entry {
     int64_t time;
     const char *event;
