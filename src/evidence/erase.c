@@ -14,9 +14,13 @@ struct erasing {
     struct erase_result *result;
     struct erase_target *targets; /* one a place */
     struct journal_batch batch;
-    struct hold_witness holds;  /* of the journal */
-    struct dated_names removed; /* wrapped copies, by id, that are journalled to go */
-    int64_t finished;           /* the last time that nothing was left; 0: never */
+    struct holds holds;
+    struct hold_witness witness; /* of the journal */
+    struct dated_names removed;  /* wrapped copies, by id, that are journalled to go */
+    int64_t finished;            /* the last time that nothing was left; 0: never */
+    char *finished_in;           /* the segment that says so */
+    char *damaged;               /* the first segment of which something is wrong, or NULL */
+    struct err damage;
     struct store_lock *capture, *purge;
     struct claim *claim;
 };
@@ -44,15 +48,23 @@ static void add_key_id(struct erase_result *result, const char *id) {
     result->key_ids[result->key_id_count++] = mem_string(id);
 }
 
+static void note_finished(struct erasing *erasing, const char *segment, int64_t time) {
+    if (time < erasing->finished)
+        return;
+    erasing->finished = time;
+    free(erasing->finished_in);
+    erasing->finished_in = mem_string(segment);
+}
+
 static int read_journal(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
     struct erasing *erasing = context;
     const char *id = journal_field(entry, "id"), *outcome = journal_field(entry, "outcome");
-    (void)segment, (void)err;
-    hold_witness_read(&erasing->holds, entry);
+    (void)err;
+    hold_witness_read(&erasing->witness, entry);
     if (strcmp(entry->event, "erasing") == 0 && (erasing->result->begun == 0 || entry->time < erasing->result->begun))
         erasing->result->begun = entry->time;
     else if (strcmp(entry->event, "erased") == 0 && outcome && strcmp(outcome, "whole") == 0)
-        erasing->finished = entry->time > erasing->finished ? entry->time : erasing->finished;
+        note_finished(erasing, segment, entry->time);
     else if (strcmp(entry->event, "key_added") == 0 && id)
         add_key_id(erasing->result, id);
     else if (strcmp(entry->event, "key_removed") == 0 && id)
@@ -61,10 +73,11 @@ static int read_journal(void *context, const char *segment, const struct journal
 }
 
 static void note_damage(void *context, const char *segment, const char *text) {
-    char **first = context;
-    (void)text;
-    if (!*first)
-        *first = mem_string(segment);
+    struct erasing *erasing = context;
+    if (erasing->damaged)
+        return;
+    erasing->damaged = mem_string(segment);
+    err_set(&erasing->damage, ERR_CORRUPT, "read the journal: %s: %s", segment, text);
 }
 
 /* True for a mirror with a journal in which nothing is wrong. */
@@ -72,67 +85,107 @@ static bool has_whole_journal(const struct repo *repo, struct store *store) {
     struct repo there = *repo;
     struct journal_survey survey = { 0 };
     struct err ignored = { 0 };
-    char *damage = NULL;
     there.store = store;
     there.cache = NULL;
-    bool whole = journal_look(&there, NULL, note_damage, &damage, &survey, &ignored) == 0 && survey.findings == 0 &&
-                 survey.segments > 0;
-    free(damage);
+    bool whole =
+        journal_look(&there, NULL, NULL, NULL, &survey, &ignored) == 0 && survey.findings == 0 && survey.segments > 0;
     journal_survey_release(&survey);
     return whole;
 }
 
 /* A journal that is not whole may have lost the word of a hold, so it stops everything; what mends it is a copy. */
-static int advise_on_journal(const struct erasing *erasing, struct err *err) {
-    struct repo *repo = erasing->request->repo;
-    struct journal_survey survey = { 0 };
-    struct err ignored = { 0 };
-    char *damage = NULL;
-    const struct report_place *source = NULL;
-    if (err->code != ERR_CORRUPT)
-        return -1;
-    (void)!journal_look(repo, NULL, note_damage, &damage, &survey, &ignored);
-    for (size_t i = 1; i < erasing->request->place_count && !source; i++)
-        if (erasing->request->places[i].store && has_whole_journal(repo, erasing->request->places[i].store))
-            source = &erasing->request->places[i];
-    if (source)
-        err_hint(err,
-                 "nothing was erased: mirror '%s' (%s) has the journal whole, so copy '%s/journal' from there%s%s, "
-                 "and run this again",
-                 source->name, source->address, repo->keys->set_name, damage ? " over what is damaged, first at " : "",
-                 damage ? damage : "");
-    else
-        err_hint(err,
-                 "nothing was erased: no mirror that could be reached has the journal whole; bring '%s' back from "
-                 "any other copy of the repository, and run this again",
-                 damage ? damage : "what is missing");
-    free(damage);
-    journal_survey_release(&survey);
-    return -1;
+static int refuse_damaged(const struct erasing *erasing, struct err *err) {
+    const struct report_request *request = erasing->request;
+    *err = erasing->damage;
+    for (size_t i = 1; i < request->place_count; i++)
+        if (request->places[i].store && has_whole_journal(request->repo, request->places[i].store))
+            return err_hint(err,
+                            "nothing was erased: mirror '%s' (%s) has the journal whole, so copy '%s/journal' from "
+                            "there over what is damaged, first at %s, and run this again",
+                            request->places[i].name, request->places[i].address, request->repo->keys->set_name,
+                            erasing->damaged);
+    return err_hint(err,
+                    "nothing was erased: no mirror that could be reached has the journal whole; bring '%s' back from "
+                    "any other copy of the repository, and run this again",
+                    erasing->damaged);
 }
 
+static bool is_time_for_journal(const struct erasing *erasing) {
+    return erasing->finished != 0 && erasing->finished + erasing->request->repo->journal_keep <= erasing->request->now;
+}
+
+/* Of one that is to go itself a run that was killed may have left the last segment alone, which says so. */
 static int walk_journal(struct erasing *erasing, struct err *err) {
-    return journal_walk(erasing->request->repo, read_journal, erasing, err) == 0 ? 0 : advise_on_journal(erasing, err);
+    struct journal_survey survey;
+    if (journal_look(erasing->request->repo, read_journal, note_damage, erasing, &survey, err) < 0)
+        return -1;
+    journal_survey_release(&survey);
+    if (erasing->damaged && !is_time_for_journal(erasing))
+        return refuse_damaged(erasing, err);
+    if (erasing->result->begun == 0)
+        erasing->result->begun = erasing->finished;
+    return 0;
 }
 
 /* Once erasing has begun the folder of holds goes like all others. */
 static int refuse_held(struct erasing *erasing, struct err *err) {
     struct repo *repo = erasing->request->repo;
     int64_t now = erasing->request->now;
-    struct holds holds;
-    if (holds_load(repo, &holds, err) < 0)
+    if (holds_load(repo, &erasing->holds, err) < 0)
         return -1;
-    int result = erasing->result->begun != 0 ? 0 : hold_witness_check(&erasing->holds, repo, &holds, now, err);
-    for (size_t i = 0; i < holds.count && result == 0; i++) {
-        const struct hold *hold = &holds.items[i];
+    if (erasing->result->begun == 0 && hold_witness_check(&erasing->witness, repo, &erasing->holds, now, err) < 0)
+        return -1;
+    for (size_t i = 0; i < erasing->holds.count; i++) {
+        const struct hold *hold = &erasing->holds.items[i];
         if (!hold_in_force(hold, now))
             continue;
-        result = err_set(err, ERR_REFUSED, "hold %s is in force (%s, %s): nothing is erased", hold->id, hold->owner,
-                         hold->reason);
-        err_hint(err, "muniment hold release %s %.8s", erasing->request->set, hold->id);
+        err_set(err, ERR_REFUSED, "hold %s is in force (%s, %s): nothing is erased", hold->id, hold->owner,
+                hold->reason);
+        return err_hint(err, "muniment hold release %s %.8s", erasing->request->set, hold->id);
     }
-    holds_release(&holds);
-    return result;
+    return 0;
+}
+
+static int read_hold(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
+    struct erasing *erasing = context;
+    (void)segment, (void)err;
+    hold_witness_read(&erasing->witness, entry);
+    return 0;
+}
+
+static bool tells_more(const struct erasing *erasing, size_t place) {
+    const struct store_names *there = &erasing->targets[place].journal, *here = &erasing->targets[0].journal;
+    for (size_t i = 0; i < there->count; i++)
+        if (!store_names_find(here, there->items[i].name))
+            return true;
+    return false;
+}
+
+/* Where the repository's journal was cut, or the repository set back, the word of a hold may be on a mirror alone. */
+static int refuse_held_elsewhere(struct erasing *erasing, struct err *err) {
+    const struct report_request *request = erasing->request;
+    for (size_t i = 1; i < request->place_count && erasing->result->begun == 0; i++) {
+        struct repo there = *request->repo;
+        struct journal_survey survey;
+        struct err why = { 0 };
+        if (is_away(erasing, i) || !tells_more(erasing, i))
+            continue;
+        there.store = request->places[i].store;
+        there.cache = NULL;
+        if (journal_look(&there, read_hold, NULL, erasing, &survey, &why) < 0) {
+            fail_place(erasing, i, &why);
+            continue;
+        }
+        journal_survey_release(&survey);
+        if (hold_witness_check(&erasing->witness, request->repo, &erasing->holds, request->now, err) == 0)
+            continue;
+        err_wrap(err, "the journal on mirror '%s' tells more than the repository's", request->places[i].name);
+        return err_hint(err,
+                        "nothing was erased: find out who changed the repository, bring '%s/journal' back from there "
+                        "(%s), and end the hold if it is over",
+                        request->repo->keys->set_name, request->places[i].address);
+    }
+    return 0;
 }
 
 static int take_locks(struct erasing *erasing, struct err *err) {
@@ -216,18 +269,10 @@ static void destroy_keys(struct erasing *erasing) {
             continue;
         uint64_t found = target->keys.count;
         if (erase_send_journal(target, &why) < 0 || erase_remove(target, &target->keys, &why) < 0 ||
-            erase_list(target, &why) < 0) {
+            erase_list(target, &why) < 0)
             fail_place(erasing, i, &why);
-            continue;
-        }
-        target->result->keys = found - target->keys.count;
-        if (target->keys.count > 0) {
-            err_set(&why, ERR_REFUSED,
-                    "%zu wrapped copies of the read key could not be destroyed: whoever has their "
-                    "passphrase opens what is left here",
-                    target->keys.count);
-            fail_place(erasing, i, &why);
-        }
+        else
+            target->result->keys = found - target->keys.count;
     }
 }
 
@@ -253,6 +298,13 @@ static void look_again(struct erasing *erasing) {
         if (erase_list(target, &why) < 0) {
             fail_place(erasing, i, &why);
             continue;
+        }
+        if (target->keys.count > 0) {
+            err_set(&why, ERR_REFUSED,
+                    "%zu wrapped copies of the read key could not be destroyed: whoever has their "
+                    "passphrase opens what is left here",
+                    target->keys.count);
+            fail_place(erasing, i, &why);
         }
         const struct store_names *left[] = { &target->keys, &target->objects };
         for (size_t k = 0; k < 2; k++)
@@ -304,20 +356,22 @@ static void send_outcome(struct erasing *erasing) {
     }
 }
 
-/* The last of the set: its journal, once it is as old as it had to get. The mirrors' copies first. */
+/* The last of the set: its journal, once it is as old as it had to get. The repository's goes when no mirror has one
+ * any more, and in it the segment goes last that tells a later run to go on. */
 static void destroy_journal(struct erasing *erasing) {
+    bool last = true;
     for (size_t i = erasing->result->place_count; i-- > 0;) {
         struct erase_target *target = &erasing->targets[i];
         struct err why = { 0 };
-        if (target->result->reached && !target->result->why &&
-            (erase_remove(target, &target->journal, &why) < 0 || erase_list(target, &why) < 0))
+        if ((i > 0 || last) && erase_journal(target, erasing->finished_in, &why) < 0)
             fail_place(erasing, i, &why);
+        last = last && target->journal.count == 0;
         target->result->remaining += target->journal.count;
     }
     judge(erasing);
 }
 
-static int run_steps(struct erasing *erasing, int64_t journal_keep, struct err *err) {
+static int run_steps(struct erasing *erasing, struct err *err) {
     struct err why = { 0 };
     if (take_locks(erasing, err) < 0 || walk_journal(erasing, err) < 0 || refuse_held(erasing, err) < 0)
         return -1;
@@ -325,7 +379,7 @@ static int run_steps(struct erasing *erasing, int64_t journal_keep, struct err *
     list_places(erasing);
     if (erasing->result->places[0].why)
         return err_set(err, ERR_SYSTEM, "list the repository: %s", erasing->result->places[0].why);
-    if (interrupt_check(err) < 0 || journal_decisions(erasing, err) < 0)
+    if (refuse_held_elsewhere(erasing, err) < 0 || interrupt_check(err) < 0 || journal_decisions(erasing, err) < 0)
         return -1;
 
     /* From here on every failure is a part of the result. */
@@ -335,7 +389,7 @@ static int run_steps(struct erasing *erasing, int64_t journal_keep, struct err *
     erasing->claim = NULL;
     look_again(erasing);
     judge(erasing);
-    if (erasing->result->whole && erasing->finished != 0 && erasing->finished + journal_keep <= erasing->request->now) {
+    if (erasing->result->whole && is_time_for_journal(erasing)) {
         destroy_journal(erasing);
         return 0;
     }
@@ -346,8 +400,7 @@ static int run_steps(struct erasing *erasing, int64_t journal_keep, struct err *
     return 0;
 }
 
-int erase_set(const struct report_request *request, int64_t journal_keep, struct erase_result *result,
-              struct err *err) {
+int erase_set(const struct report_request *request, struct erase_result *result, struct err *err) {
     *result = (struct erase_result){ .places = mem_array(request->place_count, sizeof *result->places),
                                      .place_count = request->place_count };
     if (!request->repo->keys->can_sign)
@@ -357,13 +410,16 @@ int erase_set(const struct report_request *request, int64_t journal_keep, struct
     struct erasing erasing = { .request = request,
                                .result = result,
                                .targets = mem_array(request->place_count, sizeof *erasing.targets) };
-    int status = run_steps(&erasing, journal_keep, err);
+    int status = run_steps(&erasing, err);
     result->ended = clock_now() > request->now ? clock_now() : request->now;
     for (size_t i = 0; i < request->place_count; i++)
         erase_target_release(&erasing.targets[i]);
     free(erasing.targets);
     journal_batch_release(&erasing.batch);
-    hold_witness_release(&erasing.holds);
+    holds_release(&erasing.holds);
+    hold_witness_release(&erasing.witness);
+    free(erasing.finished_in);
+    free(erasing.damaged);
     dated_names_release(&erasing.removed);
     claim_release(erasing.claim);
     store_lock_release(erasing.purge);

@@ -4,10 +4,7 @@
 
 #include <muniment/evidence/erase.h>
 
-enum {
-    LOCK_WAIT = 10,                 /* seconds for a run of this set to end */
-    SEGMENT_MAX = 16 * 1024 * 1024, /* bytes of a journal segment */
-};
+enum { LOCK_WAIT = 10 }; /* seconds for a run of this set to end */
 
 struct erase_target {
     struct repo *repo;   /* with the journal */
@@ -29,5 +26,8 @@ int erase_send_journal(struct erase_target *target, struct err *err) MUST_CHECK;
 
 /* Removes objects with all their versions, and counts them. What a lock holds is no error. */
 int erase_remove(struct erase_target *target, const struct store_names *names, struct err *err) MUST_CHECK;
+
+/* Removes the segments of the journal as they were listed: `last` once all others are gone. Lists the place anew. */
+int erase_journal(struct erase_target *target, const char *last, struct err *err) MUST_CHECK;
 
 #endif

@@ -52,30 +52,31 @@ void erase_target_release(struct erase_target *target) {
  */
 
 /* Every decision is in a place before its effect is; and what is left there in the end tells what became of the rest.
- */
+ * Unlike a mirror run this waits for no lock, which is held already, and sends also to a mirror whose journal tells
+ * something else: it is emptied all the same. */
 int erase_send_journal(struct erase_target *target, struct err *err) {
-    struct store_names here = { 0 };
+    struct repo *repo = target->repo;
+    struct store_names here = { 0 }, there = { 0 };
     char folder[REPO_NAME_MAX];
-    uint64_t size;
-    int64_t modified;
-    if (target->store == target->repo->store)
+    if (target->store == repo->store)
         return 0;
-    int result = store_names_load(target->repo->store, repo_folder(target->repo, folder, "journal"), &here, err);
+    repo_folder(repo, folder, "journal");
+    int result = store_names_load(repo->store, folder, &here, err);
+    if (result == 0)
+        result = store_names_load(target->store, folder, &there, err);
     for (size_t i = 0; i < here.count && result == 0; i++) {
+        const struct store_listed *listed = &here.items[i];
         struct buffer segment = { 0 };
-        if (store_stat(target->store, here.items[i].name, &size, &modified, err) == 0)
+        if (store_names_find(&there, listed->name))
             continue;
-        if (err->code != ERR_NOT_FOUND) {
-            result = -1;
-            break;
-        }
-        err_clear(err);
-        result = store_get(target->repo->store, here.items[i].name, SEGMENT_MAX, &segment, err);
+        int64_t until = repo->journal_keep > 0 ? listed->modified + repo->journal_keep : 0;
+        result = store_get(repo->store, listed->name, JOURNAL_OBJECT_MAX, &segment, err);
         if (result == 0)
-            result = store_put(target->store, here.items[i].name, segment.data, segment.length, err);
+            result = store_put_locked(target->store, listed->name, segment.data, segment.length, until, err);
         buffer_release(&segment);
     }
     store_names_release(&here);
+    store_names_release(&there);
     return result;
 }
 
@@ -123,4 +124,19 @@ int erase_remove(struct erase_target *target, const struct store_names *names, s
         given = workers_give(workers, name, err);
     }
     return workers_finish(workers, err);
+}
+
+int erase_journal(struct erase_target *target, const char *last, struct err *err) {
+    struct store_names *journal = &target->journal, others = { 0 };
+    others.items = mem_array(journal->count + 1, sizeof *others.items);
+    for (size_t i = 0; i < journal->count; i++)
+        if (strcmp(journal->items[i].name, last) != 0)
+            others.items[others.count++] = journal->items[i];
+    int result = erase_remove(target, &others, err);
+    free(others.items); /* the names are the journal's */
+    if (result == 0)
+        result = erase_list(target, err);
+    if (result < 0 || journal->count != 1)
+        return result;
+    return erase_remove(target, journal, err) < 0 ? -1 : erase_list(target, err);
 }

@@ -33,7 +33,7 @@ int set_erase(struct opened_set *set, int64_t now, enum report_format format, st
     int status = set_places_open(set, &places, err);
     if (status == 0) {
         const struct report_request request = set_places_request(set, &places, now, now, now);
-        status = erase_set(&request, set->settings->journal_keep, result, err);
+        status = erase_set(&request, result, err);
         if (status == 0) {
             erase_certificate(&request, result, format, certificate);
             status = document_sign(set->keys, format, certificate, err);

@@ -2,13 +2,14 @@
  * Erasing a whole set: a tenant that is gone, a product that ended.
  *
  * Order, each step safe to be killed in and to be repeated:
- *  1. Refused while a hold is in force (ERR_REFUSED names it).
+ *  1. Refused while a hold is in force (ERR_REFUSED names it), by the repository or by what a mirror's journal tells
+ *     beyond the repository's.
  *  2. `erasing` is journalled, and `key_removed` for every wrapped copy.
  *  3. Every wrapped copy of the read key goes, in every place, with every version; each place is listed to prove it.
  *     From here on nothing that is left can be opened with what the stores hold.
  *  4. Every other object of the set goes, in every place, with every version and marker: heads, index, packs, sessions,
  *     claims, purges, holds, erasures. Only the journal stays, which holds no personal data and is what proves this; it
- *     goes with a later run, once it is older than it had to be kept.
+ *     goes with a later run, once it is older than it had to be kept (repo->journal_keep).
  *  5. Each place is listed again. What a lock holds is counted with its latest date and stays unreadable; a later run
  *     destroys it.
  *  6. `erased` is journalled: outcome (whole, remains), objects, versions, and for each place what was found; and the
@@ -45,8 +46,7 @@ struct erase_result {
 };
 
 /* `request` as for a report. Goes on to the next place when one fails; -1 only before anything was destroyed. */
-int erase_set(const struct report_request *request, int64_t journal_keep, struct erase_result *result,
-              struct err *err) MUST_CHECK;
+int erase_set(const struct report_request *request, struct erase_result *result, struct err *err) MUST_CHECK;
 void erase_result_release(struct erase_result *result);
 
 /* Appends the certificate, as text or JSON, ready for document_sign(). */
