@@ -228,15 +228,6 @@ static int expire(struct purge *purge, struct err *err) {
     return end_heads(purge, err);
 }
 
-static int choose(struct purge *purge, struct err *err) {
-    if (survey_judge(purge->repo, purge->options, &purge->survey, &purge->damaged, err) < 0)
-        return -1;
-    for (size_t i = 0; i < purge->survey.count; i++)
-        if (purge->survey.packs[i].condemned && purge->survey.packs[i].fate == FATE_KEEP)
-            purge->result->packs_spared++;
-    return 0;
-}
-
 static int wait_for_captures(struct purge *purge, bool *ended, struct err *err) {
     double until = clock_monotonic() + (double)purge->options->wait;
     int64_t modified;
@@ -291,11 +282,14 @@ static void forget(struct purge *purge) {
 }
 
 /* What moves is locked with what it is moved to (see muniment/repo/locks.h), not as long as the run's own objects. */
-static int move(struct purge *purge, struct err *err) {
+static int judge_and_move(struct purge *purge, struct err *err) {
+    struct survey *survey = &purge->survey;
     int64_t until = purge->repo->lock_until;
     purge->repo->lock_until = 0;
-    int result = survey_move(purge->repo, &purge->survey, purge->result, err);
+    int result = survey_move(purge->repo, purge->options, survey, &purge->damaged, purge->result, err);
     purge->repo->lock_until = until;
+    for (size_t i = 0; i < survey->count && result == 0; i++)
+        purge->result->packs_spared += survey->packs[i].condemned && survey->packs[i].fate == FATE_KEEP;
     return result;
 }
 
@@ -320,9 +314,7 @@ static int run_steps(struct purge *purge, struct err *err) {
         if (look(purge, err) < 0)
             return -1;
     }
-    if (choose(purge, err) < 0)
-        return -1;
-    if (move(purge, err) < 0)
+    if (judge_and_move(purge, err) < 0)
         return -1;
     if (write_record(purge, err) < 0) /* condemns */
         return -1;

@@ -31,7 +31,7 @@ static bool is_waiting(const struct survey *before, const struct survey_pack *pa
 
 /* Takes the pack's slots as provided; true when one of them was needed and not provided before. */
 static bool provide(struct survey *survey, const struct survey_pack *pack) {
-    uint64_t *bases = survey_bases(survey, pack);
+    uint64_t *bases = survey_bases(survey, pack->table);
     bool needed = false;
     for (uint32_t i = 0; i < pack->table->slot_count; i++) {
         uint64_t bit = bases[pack->table->slots[i].section] + pack->table->slots[i].number;

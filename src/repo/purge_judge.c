@@ -1,5 +1,4 @@
 #include "purge_survey_internal.h"
-#include <muniment/util/clock.h>
 #include <muniment/util/interrupt.h>
 #include <muniment/util/memory.h>
 #include <stdlib.h>
@@ -87,7 +86,7 @@ static int compare_providers(const void *left, const void *right) {
 
 /* Counts what only this pack provides, so far, and takes it as provided. */
 static void count_needed(struct survey *survey, struct survey_pack *pack) {
-    uint64_t *bases = survey_bases(survey, pack);
+    uint64_t *bases = survey_bases(survey, pack->table);
     pack->needed_bytes = 0;
     for (uint32_t i = 0; i < pack->table->slot_count; i++) {
         const struct pack_slot *slot = &pack->table->slots[i];
@@ -129,7 +128,7 @@ static void join_small_packs(struct survey *survey) {
     }
 }
 
-static void decide(const struct purge_options *options, struct survey *survey) {
+void survey_judge(const struct purge_options *options, struct survey *survey) {
     struct survey_pack **order = mem_array(survey->count ? survey->count : 1, sizeof *order);
     size_t known = 0;
     for (size_t i = 0; i < survey->count; i++)
@@ -155,42 +154,4 @@ static void decide(const struct purge_options *options, struct survey *survey) {
             pack->fate = survey->incomplete || (pack->young && !pack->condemned) || pack->locked_until != 0 ? FATE_KEEP
                                                                                                             : FATE_DROP;
     }
-}
-
-/* Bytes that move get a new name that vouches for them: so they are compared with the old name first. */
-static int verify_rewrites(struct repo *repo, struct survey *survey, size_t *damaged, struct err *err) {
-    struct buffer bytes = { 0 };
-    int result = 0;
-    for (size_t i = 0; i < survey->count && result == 0; i++) {
-        struct survey_pack *pack = &survey->packs[i];
-        if (pack->fate != FATE_REWRITE)
-            continue;
-        result = interrupt_check(err);
-        if (result < 0 || survey_read_pack(repo, pack, &bytes, err) == 0)
-            continue;
-        if (err->code != ERR_CORRUPT) {
-            result = -1;
-            continue;
-        }
-        log_error(repo->log, "a pack stays although dead chunks in it are due, because it is damaged: %s",
-                  err->message);
-        err_clear(err);
-        pack->sound = false;
-        ++*damaged;
-    }
-    buffer_release(&bytes);
-    return result;
-}
-
-int survey_judge(struct repo *repo, const struct purge_options *options, struct survey *survey, size_t *damaged,
-                 struct err *err) {
-    /* What a damaged pack seemed to provide must come from others, so all is decided anew. */
-    *damaged = 0;
-    for (size_t before = SIZE_MAX; before != *damaged;) {
-        before = *damaged;
-        decide(options, survey);
-        if (verify_rewrites(repo, survey, damaged, err) < 0)
-            return -1;
-    }
-    return 0;
 }

@@ -1,7 +1,5 @@
 #include "purge_survey_internal.h"
-#include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
-#include <muniment/util/sha256.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,15 +132,15 @@ static int list_packs(struct repo *repo, struct survey *survey, struct err *err)
     return 0;
 }
 
-uint64_t *survey_bases(const struct survey *survey, const struct survey_pack *pack) {
-    uint64_t *bases = mem_array(pack->table->section_count + (size_t)1, sizeof *bases);
-    for (uint32_t s = 0; s < pack->table->section_count; s++)
-        bases[s] = marks_base(survey->marks, pack->table->sections[s].birth);
+uint64_t *survey_bases(const struct survey *survey, const struct pack_table *table) {
+    uint64_t *bases = mem_array(table->section_count + (size_t)1, sizeof *bases);
+    for (uint32_t s = 0; s < table->section_count; s++)
+        bases[s] = marks_base(survey->marks, table->sections[s].birth);
     return bases;
 }
 
 static void measure(const struct survey *survey, struct survey_pack *pack) {
-    uint64_t *bases = survey_bases(survey, pack);
+    uint64_t *bases = survey_bases(survey, pack->table);
     for (uint32_t i = 0; i < pack->table->slot_count; i++) {
         const struct pack_slot *slot = &pack->table->slots[i];
         pack->bytes += slot->stored_length;
@@ -204,17 +202,4 @@ void survey_release(struct survey *survey) {
     index_free(survey->index);
     free(survey->packs);
     *survey = (struct survey){ 0 };
-}
-
-int survey_read_pack(struct repo *repo, const struct survey_pack *pack, struct buffer *bytes, struct err *err) {
-    char name[REPO_NAME_MAX];
-    uint8_t hash[32];
-    repo_pack_name(repo, name, pack->name);
-    buffer_clear(bytes);
-    if (store_get(repo->store, name, PACK_TARGET + PACK_TABLE_MAX, bytes, err) < 0)
-        return -1;
-    sha256_once(hash, bytes->data, bytes->length);
-    if (memcmp(hash, pack->name, sizeof hash) != 0 || bytes->length != pack->table->size)
-        return err_set(err, ERR_CORRUPT, "%s: its bytes are not those its name was made from", name);
-    return 0;
 }

@@ -55,26 +55,23 @@ void survey_release(struct survey *survey);
 
 struct survey_pack *survey_find(const struct survey *survey, const uint8_t name[32]);
 
-/* Where the bits of each of the pack's sections begin; freed by the caller. */
-uint64_t *survey_bases(const struct survey *survey, const struct survey_pack *pack);
+/* Where the bits of each section of a pack begin; freed by the caller. */
+uint64_t *survey_bases(const struct survey *survey, const struct pack_table *table);
 
 /* Gives the packs that hold what only expiring snapshots held their deadlines, and those with dead slots of unknown
  * origin theirs. */
 int survey_deadlines(struct repo *repo, const struct purge_options *options, struct survey *survey,
                      struct err *err) MUST_CHECK;
 
-/* Decides the fate of every pack. Reads those that would be rewritten, and leaves damaged ones where they are:
- * *damaged counts them. */
-int survey_judge(struct repo *repo, const struct purge_options *options, struct survey *survey, size_t *damaged,
-                 struct err *err) MUST_CHECK;
+/* Decides the fate of every pack. */
+void survey_judge(const struct purge_options *options, struct survey *survey);
 
-/* Moves the needed slots of the packs to be rewritten into new packs, as ciphertext, and makes these and their index
- * durable. Counts packs and bytes into the result. */
-int survey_move(struct repo *repo, struct survey *survey, struct purge_result *result, struct err *err) MUST_CHECK;
-
-/* Reads a whole pack and compares its hash with its name: ERR_CORRUPT when it differs. */
-int survey_read_pack(struct repo *repo, const struct survey_pack *pack, struct buffer *bytes,
-                     struct err *err) MUST_CHECK;
+/* Judges, and moves the needed slots of the packs to be rewritten into new packs, as ciphertext, and makes these and
+ * their index durable. Reads each pack once. From a damaged one nothing moves: *damaged counts it, it stays, and what
+ * it seemed to provide is taken from others; where these provide all of it, it may go. Counts packs and bytes into the
+ * result. */
+int survey_move(struct repo *repo, const struct purge_options *options, struct survey *survey, size_t *damaged,
+                struct purge_result *result, struct err *err) MUST_CHECK;
 
 /* True when no capture that began before `modified` (by the store's clock) can still commit. */
 int captures_have_ended(struct repo *repo, int64_t modified, bool *ended, struct err *err) MUST_CHECK;

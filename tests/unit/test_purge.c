@@ -542,6 +542,65 @@ static void damaged_chunks_never_move_under_a_new_name(void **state) {
     close_nights(&nights);
 }
 
+static bool store_has(const struct nights *nights, const char *name) {
+    struct err err = { 0 };
+    uint64_t size;
+    int64_t modified;
+    return store_stat(nights->writer.store, name, &size, &modified, &err) == 0;
+}
+
+/* The name of the only pack that holds most of a night. */
+static void find_large_pack(struct nights *nights, char name[REPO_NAME_MAX]) {
+    struct err err = { 0 };
+    struct store_names names = { 0 };
+    size_t large = 0;
+    assert_success(store_names_load(nights->writer.store, repo_folder(&nights->writer, name, "packs"), &names, &err),
+                   &err);
+    for (size_t i = 0; i < names.count; i++)
+        if (names.items[i].size > 250 * KILO) {
+            snprintf(name, REPO_NAME_MAX, "%s", names.items[i].name);
+            large++;
+        }
+    assert_int_equal(large, 1);
+    store_names_release(&names);
+}
+
+/* As a purge leaves it that is killed before it removes what it moved from: two packs have the same chunks. */
+static void what_a_damaged_pack_seemed_to_provide_is_moved_from_another(void **state) {
+    (void)state;
+    struct nights nights;
+    struct purge_result result;
+    struct check_result checked;
+    struct err err = { 0 };
+    struct buffer bytes = { 0 };
+    char old[REPO_NAME_MAX], moved[REPO_NAME_MAX];
+    const struct check_options check_options = { .now = NOON };
+    open_nights(&nights, 60 * KILO);
+    find_large_pack(&nights, old);
+    assert_success(store_get(nights.writer.store, old, SIZE_MAX / 2, &bytes, &err), &err);
+    assert_success(purge(&nights, NOON + 91 * DAY, 0, 0, &result, &err), &err);
+    find_large_pack(&nights, moved);
+    assert_string_not_equal(moved, old);
+    assert_success(store_put(nights.writer.store, old, bytes.data, bytes.length, &err), &err);
+    buffer_release(&bytes);
+    assert_success(check_rebuild_index(&nights.writer, &check_options, &checked, &err), &err);
+
+    /* Now the moved one has dead chunks, too, and is damaged. */
+    head_release(&nights.heads[0]);
+    nights.heads[0] = nights.heads[1];
+    nights.heads[1] = (struct head){ 0 };
+    sample_change(&nights.samples[1], 1, 100 * KILO, 40 * KILO, 4);
+    assert_success(sample_capture(&nights.writer, &nights.samples[1], NOON + 92 * DAY, MAX_AGE, &nights.heads[1], &err),
+                   &err);
+    scratch_repo_flip(&nights.scratch, moved, 50 * KILO, 0x10);
+    assert_failure(purge(&nights, NOON + 92 * DAY, 0, 0, &result, &err), ERR_CORRUPT, &err);
+    assert_int_equal(result.packs_rewritten, 1);
+    assert_false(store_has(&nights, old));
+    assert_false(store_has(&nights, moved));
+    assert_whole(&nights, 1);
+    close_nights(&nights);
+}
+
 static void many_index_objects_become_one(void **state) {
     (void)state;
     struct nights nights;
@@ -614,6 +673,7 @@ int main(void) {
         cmocka_unit_test(packs_without_an_index_go_unless_a_capture_may_be_writing_them),
         cmocka_unit_test(a_lost_index_destroys_nothing),
         cmocka_unit_test(damaged_chunks_never_move_under_a_new_name),
+        cmocka_unit_test(what_a_damaged_pack_seemed_to_provide_is_moved_from_another),
         cmocka_unit_test(many_index_objects_become_one),
         cmocka_unit_test(a_purge_killed_at_any_moment_loses_nothing_and_needs_no_help),
     };
