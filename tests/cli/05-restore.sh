@@ -50,8 +50,7 @@ is mine "$(cat "$SCRATCH/full/mine")" 'leaves what is not in the snapshot'
 
 # A damaged head of another snapshot is in nobody's way who names one by its id.
 head_of() { find "$SCRATCH/store" -path "*/snapshots/*-$1*" -type f; }
-chmod u+w "$(head_of "$third")"
-printf X | dd of="$(head_of "$third")" bs=1 seek=60 conv=notrunc status=none
+flip "$(head_of "$third")" 60
 expect 20 'with a damaged head "the newest" could be the wrong one' restore app words --stdout
 says "$SCRATCH/err" "snapshots/.*$third" 'it is named'
 is 'day 02' "$(words "app@$second")" 'another one by its id comes back'

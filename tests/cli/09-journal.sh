@@ -112,17 +112,12 @@ found() { # WHAT TEXT [ARGUMENT...]
     expect 20 "$what is found" journal verify app "$@"
     says "$SCRATCH/out" "$text" 'and named'
 }
-change() { # FILE: one bit near its end
-    chmod u+w "$1"
-    printf '%b' "\\x$(printf '%02x' $((0x$(tail -c 200 "$1" | head -c 1 | xxd -p) ^ 1)))" |
-        dd of="$1" bs=1 seek=$(($(stat -c %s "$1") - 200)) conv=notrunc status=none
-}
-change "$middle"
+flip "$middle"
 found 'a changed bit' "$(basename "$middle")"
 refuses 'nothing is said of what was changed' grep -q "$(basename "$next"):" "$SCRATCH/out"
 expect 20 'what is not whole is not shown' journal app
 expect 20 'nor a witness' journal head app
-change "$middle"
+flip "$middle"
 for which in "$first" "$middle"; do
     mv "$which" "$SCRATCH/kept/segment"
     found 'a segment that is missing' 'missing before it'

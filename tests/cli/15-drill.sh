@@ -58,8 +58,7 @@ expect 0 'a folder can be named for it' drill app --to-postgres dbname=postgres 
 
 # --- a backup that cannot be restored ---
 copy=$(find "$SCRATCH/mirror" -path '*/packs/*' -type f -size +100k | head -n 1)
-chmod u+w "$copy"
-printf 'x' | dd of="$copy" bs=1 seek=60000 conv=notrunc status=none
+flip "$copy" 60000
 expect 21 'a damaged mirror fails its test' drill app far --to-postgres dbname=postgres
 says "$SCRATCH/out" 'FAIL' 'and says so'
 is failed "$(drilled outcome)" 'which is journalled'

@@ -42,8 +42,7 @@ is "$before" "$(whole)" 'and nothing went'
 
 # --- a journal that is damaged ---
 segment=$(find "$SCRATCH/store/$gone/journal" -type f ! -name '.*' | sort | sed -n 2p)
-chmod u+w "$segment"
-printf 'X' | dd of="$segment" bs=1 seek=300 conv=notrunc status=none
+flip "$segment" 300
 before=$(whole)
 expect 20 'a journal that was changed stops it' erase set gone --confirm gone
 says "$SCRATCH/err" "mirror 'far' \\($SCRATCH/mirror\\) has the journal whole" 'says where it is whole'
@@ -75,9 +74,7 @@ changes() { # FILE SET: every so many bytes one is changed
     step=$((size / 12))
     for ((at = 3; at < size - 3; at += step)); do
         cp "$1" "$SCRATCH/changed"
-        byte=$(dd if="$1" bs=1 skip="$at" count=1 status=none | od -An -tu1 | tr -d ' ')
-        # shellcheck disable=SC2059
-        printf "\\$(printf %03o $((byte ^ 1)))" | dd of="$SCRATCH/changed" bs=1 seek="$at" conv=notrunc status=none
+        flip "$SCRATCH/changed" "$at"
         if "$MUNIMENT" verify-report "$SCRATCH/changed" --public-key "$SCRATCH/$2.public" >/dev/null 2>&1; then
             bad=$((bad + 1))
             note "byte $at"

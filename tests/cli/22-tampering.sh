@@ -95,12 +95,6 @@ edited() { # STATUSES OBJECT WHAT: in the repository, which is then put back
     found "$@"
     as_it_was
 }
-flip() { # FILE [POSITION]
-    local position=${2:-$(($(stat -c %s "$1") / 2))} byte
-    chmod u+w "$1"
-    byte=$(od -An -tu1 -j "$position" -N 1 "$1")
-    printf '%b' "\\x$(printf '%02x' $((byte ^ 1)))" | dd of="$1" bs=1 seek="$position" conv=notrunc status=none
-}
 nth() { # FOLDER N: its Nth object, from the end where N is negative
     if [ "$2" -gt 0 ]; then
         find "$store/$1" -type f | sort | sed -n "$2p"

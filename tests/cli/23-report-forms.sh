@@ -27,7 +27,7 @@ for format in text json csv html; do
     holds 'verifies with the public key alone' verify "$file"
     says "$SCRATCH/out" 'period: *2026-01-29T09:00:00Z to 2026-03-05T09:00:00Z' 'says its period'
     says "$SCRATCH/out" 'signed by: host [0-9a-f]{16}' 'and who signed it'
-    printf 'x' | dd of="$file" bs=1 seek=300 conv=notrunc 2>/dev/null
+    flip "$file" 300
     verify "$file"
     is 20 $? 'a changed byte is found'
     report "$format" "$file"

@@ -118,6 +118,14 @@ comes_back() { # WHAT SOURCE FOLDER ARGUMENT...
     is "$(digest_of "$folder")" "$(digest_of "$SCRATCH/back/$source$folder")" 'bit for bit'
 }
 
+# Changes one bit of a file: in the middle of it, or at POSITION; a second time mends it.
+flip() { # FILE [POSITION]
+    local position=${2:-$(($(stat -c %s "$1") / 2))} byte
+    chmod u+w "$1"
+    byte=$(od -An -tu1 -j "$position" -N 1 "$1")
+    printf '%b' "\\x$(printf '%02x' $((byte ^ 1)))" | dd of="$1" bs=1 seek="$position" conv=notrunc status=none
+}
+
 # How many snapshots of a set exist: heads are objects, so that this trusts no command of the program.
 count_heads() { # STORE
     find "$1" -path '*/snapshots/*' -type f ! -name '.*' 2>/dev/null | wc -l
