@@ -8,16 +8,12 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <muniment/snapshot/capture.h>
-#include <muniment/snapshot/restore.h>
-#include <muniment/util/file.h>
 #include <muniment/util/memory.h>
 
-#include "../lib/bucket_world.h"
+#include "../lib/bucket_backup.h"
 #include "../lib/memory_sink.h"
 #include "../lib/rgw.h"
 #include "../lib/scratch.h"
-#include "../lib/scratch_repo.h"
 #include "../lib/script.h"
 
 enum { LARGE = 17 * 1048576 }; /* goes in parts */
@@ -62,130 +58,64 @@ static const char *const KEYS[] = {
 };
 enum { COUNT = sizeof KEYS / sizeof *KEYS };
 
-/* A bucket, a repository for its snapshots, another bucket to restore to. */
-struct fixture {
-    struct scratch_repo scratch;
-    struct bucket_world world;
-    struct policy policy;
-    char *target, *address; /* the other bucket, once make_target() has made it */
-    char *folder, *state;
-    struct head head;
-    struct restore_options options;
-    struct restore_result result;
-};
-
-static void put(struct fixture *fixture, const char *key) {
-    bucket_world_put(&fixture->world, key, key, strlen(key), "x-amz-meta-key", "any", NULL);
+static void put(struct bucket_backup *backup, const char *key) {
+    bucket_world_put(&backup->world, key, key, strlen(key), "x-amz-meta-key", "any", NULL);
 }
 
 static int make(void **state) {
-    struct fixture *fixture = mem_zalloc(sizeof *fixture);
-    struct bucket_world *world = &fixture->world;
-    struct err err = { 0 };
+    struct bucket_world *world;
 
-    *state = fixture;
+    bucket_backup_make(state);
     if (!test_rgw_available())
         return 0;
-    scratch_repo_open(&fixture->scratch);
-    bucket_world_open(world);
+    world = &((struct bucket_backup *)*state)->world;
     fault_proxy_set(bucket_world_proxy(world), "raw-keys");
     s3_close(world->s3);
-    world->s3 = test_rgw_client(fault_proxy_endpoint(fixture->world.proxy));
-    fixture->policy = (struct policy){ .daily = 7, .interval = 86400, .timezone = "UTC" };
-    fixture->folder = scratch_make();
-    fixture->state = mem_format("%s/state", fixture->folder);
-    assert_success(file_make_folders(fixture->state, 0700, &err), &err);
-    fixture->options.head = &fixture->head;
+    world->s3 = test_rgw_client(fault_proxy_endpoint(world->proxy));
     return 0;
 }
 
-static int drop(void **state) {
-    struct fixture *fixture = *state;
-
-    if (test_rgw_available()) {
-        head_release(&fixture->head);
-        if (fixture->target)
-            test_rgw_drop(fixture->target);
-        bucket_world_close(&fixture->world);
-        scratch_repo_close(&fixture->scratch);
-        free(fixture->address);
-        free(fixture->state);
-        scratch_remove(fixture->folder);
-    }
-    free(fixture);
-    return 0;
-}
-
-static struct fixture *filled(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
+static struct bucket_backup *filled(void **state) {
+    struct bucket_backup *backup = test_rgw_ready(state);
     for (size_t i = 0; i < COUNT; i++)
-        put(fixture, KEYS[COUNT - 1 - i]);
-    return fixture;
-}
-
-static void make_target(struct fixture *fixture, const char *prefix) {
-    fixture->target = test_rgw_bucket(TEST_BUCKET_PLAIN);
-    fixture->address = bucket_world_address(&fixture->world, fixture->target, prefix);
+        put(backup, KEYS[COUNT - 1 - i]);
+    return backup;
 }
 
 /* Returns how many objects were downloaded for it. */
-static unsigned long capture(struct fixture *fixture) {
-    struct err err = { 0 };
-    const struct capture_options options = {
-        .sources = &fixture->world.source,
-        .source_count = 1,
-        .policy = &fixture->policy,
-        .state_folder = fixture->state,
-    };
-    head_release(&fixture->head);
-    fault_proxy_set(fixture->world.proxy, "raw-keys");
-    assert_success(capture_run(&fixture->scratch.repo, &options, &fixture->head, &err), &err);
-    for (size_t i = 0; i < fixture->head.sources[0].trouble_count; i++)
-        print_message("%s\n", fixture->head.sources[0].troubles[i]);
-    assert_int_equal(fixture->head.outcome, OUTCOME_COMPLETE);
-    return fault_proxy_count(fixture->world.proxy, "get");
-}
-
-static int restore(struct fixture *fixture, struct err *err) {
-    return restore_to_bucket(&fixture->scratch.repo, &fixture->options, fixture->address, &fixture->world.services,
-                             &fixture->result, err);
-}
-
-static void assert_restores(struct fixture *fixture, uint64_t entries, uint64_t unchanged) {
-    struct err err = { 0 };
-    assert_success(restore(fixture, &err), &err);
-    assert_int_equal(fixture->result.entries, entries);
-    assert_int_equal(fixture->result.unchanged, unchanged);
-    bucket_world_compare(&fixture->world, fixture->world.bucket, "", fixture->target, "");
+static unsigned long capture(struct bucket_backup *backup) {
+    fault_proxy_set(backup->world.proxy, "raw-keys");
+    bucket_backup_capture(backup);
+    return fault_proxy_count(backup->world.proxy, "get");
 }
 
 /* What a client says that shares no code with muniment. */
-static void list(struct fixture *fixture, const char *bucket, struct buffer *out) {
+static void list(struct bucket_backup *backup, const char *bucket, struct buffer *out) {
     buffer_clear(out);
     script_run("tools/s3-admin",
-               (const char *const[]){ fault_proxy_endpoint(fixture->world.proxy), test_rgw_credentials(), "list",
-                                      bucket, NULL },
+               (const char *const[]){ fault_proxy_endpoint(backup->world.proxy), test_rgw_credentials(), "list", bucket,
+                                      NULL },
                NULL, out);
 }
 
 /* --- source ------------------------------------------------------------------------------------------------------- */
 
-static void look(struct fixture *fixture, struct memory_sink *sink, struct memory_sink *last) {
+static void look(struct bucket_backup *backup, struct memory_sink *sink, struct memory_sink *last) {
     struct err err = { 0 };
     memory_sink_init(sink, last);
-    fault_proxy_set(fixture->world.proxy, "raw-keys");
-    assert_success(SOURCE_BUCKET.capture(&fixture->world.source, &sink->sink, NULL, &err), &err);
+    fault_proxy_set(backup->world.proxy, "raw-keys");
+    assert_success(SOURCE_BUCKET.capture(&backup->world.source, &sink->sink, NULL, &err), &err);
     assert_int_equal(sink->trouble_count, 0);
 }
 
 static void objects_come_under_their_keys_in_the_order_of_bytes(void **state) {
-    struct fixture *fixture = filled(state);
+    struct bucket_backup *backup = filled(state);
     struct memory_sink sink;
-    look(fixture, &sink, NULL);
+    look(backup, &sink, NULL);
     assert_int_equal(sink.count, COUNT);
     for (size_t i = 0; i < COUNT; i++) {
         const struct memory_entry *found = &sink.entries[i];
-        assert_string_equal(found->entry.path + strlen(fixture->world.bucket) + 1, KEYS[i]);
+        assert_string_equal(found->entry.path + strlen(backup->world.bucket) + 1, KEYS[i]);
         assert_int_equal(found->content.length, strlen(KEYS[i]));
         assert_memory_equal(found->content.data, KEYS[i], strlen(KEYS[i]));
     }
@@ -193,21 +123,21 @@ static void objects_come_under_their_keys_in_the_order_of_bytes(void **state) {
 }
 
 static void only_what_changed_is_downloaded_again(void **state) {
-    struct fixture *fixture = filled(state);
+    struct bucket_backup *backup = filled(state);
     struct memory_sink first, second, third;
     struct err err = { 0 };
-    look(fixture, &first, NULL);
-    look(fixture, &second, &first);
+    look(backup, &first, NULL);
+    look(backup, &second, &first);
     assert_int_equal(second.count, COUNT);
-    assert_int_equal(fault_proxy_count(fixture->world.proxy, "get"), 0);
+    assert_int_equal(fault_proxy_count(backup->world.proxy, "get"), 0);
 
-    bucket_world_put(&fixture->world, "caf\xe9/\xff\xfe.bin", "changed", 7, NULL);
-    bucket_world_put(&fixture->world, "new\x80", "new", 3, NULL);
-    assert_success(s3_delete(fixture->world.s3, fixture->world.bucket, "\xff", NULL, &err), &err);
-    look(fixture, &third, &second);
+    bucket_world_put(&backup->world, "caf\xe9/\xff\xfe.bin", "changed", 7, NULL);
+    bucket_world_put(&backup->world, "new\x80", "new", 3, NULL);
+    assert_success(s3_delete(backup->world.s3, backup->world.bucket, "\xff", NULL, &err), &err);
+    look(backup, &third, &second);
     assert_int_equal(third.count, COUNT);
-    assert_int_equal(fault_proxy_count(fixture->world.proxy, "get"), 2);
-    char *path = mem_format("%s/caf\xe9/\xff\xfe.bin", fixture->world.bucket);
+    assert_int_equal(fault_proxy_count(backup->world.proxy, "get"), 2);
+    char *path = mem_format("%s/caf\xe9/\xff\xfe.bin", backup->world.bucket);
     assert_memory_equal(memory_sink_find(&third, path)->content.data, "changed", 7);
     free(path);
     memory_sink_release(&first);
@@ -225,22 +155,22 @@ static int note_key(void *context, const struct s3_listed *object, struct err *e
 
 /* Each page begins after the last key of the one before. */
 static void a_listing_goes_on_after_such_a_key(void **state) {
-    struct fixture *fixture = filled(state);
+    struct bucket_backup *backup = filled(state);
     size_t seen = 0;
     struct err err = { 0 };
-    fault_proxy_set(fixture->world.proxy, "raw-keys\nshort kind=list keep=1");
-    assert_success(s3_list(fixture->world.s3, fixture->world.bucket, "", NULL, note_key, &seen, &err), &err);
+    fault_proxy_set(backup->world.proxy, "raw-keys\nshort kind=list keep=1");
+    assert_success(s3_list(backup->world.s3, backup->world.bucket, "", NULL, note_key, &seen, &err), &err);
     assert_int_equal(seen, COUNT);
-    assert_int_equal(fault_proxy_count(fixture->world.proxy, "list"), COUNT + 1);
+    assert_int_equal(fault_proxy_count(backup->world.proxy, "list"), COUNT + 1);
 }
 
 static void a_place_may_be_below_such_a_prefix(void **state) {
-    struct fixture *fixture = filled(state);
+    struct bucket_backup *backup = filled(state);
     struct memory_sink sink;
-    put(fixture, "caf\xe9/other");
-    free(fixture->world.places[0]);
-    fixture->world.places[0] = bucket_world_address(&fixture->world, fixture->world.bucket, "caf\xe9");
-    look(fixture, &sink, NULL);
+    put(backup, "caf\xe9/other");
+    free(backup->world.places[0]);
+    backup->world.places[0] = bucket_world_address(&backup->world, backup->world.bucket, "caf\xe9");
+    look(backup, &sink, NULL);
     assert_int_equal(sink.count, 2);
     assert_string_equal(strchr(sink.entries[0].entry.path, '/'), "/caf\xe9/other");
     assert_string_equal(strchr(sink.entries[1].entry.path, '/'), "/caf\xe9/\xff\xfe.bin");
@@ -264,15 +194,15 @@ static int note_version(void *context, const struct s3_version *version, struct 
 
 static void versions_are_listed_and_removed_under_such_keys(void **state) {
     static const char key[] = "caf\xe9/\xff\xfe.bin";
-    struct fixture *fixture = test_rgw_ready(state);
-    struct s3 *s3 = fixture->world.s3;
+    struct bucket_backup *backup = test_rgw_ready(state);
+    struct s3 *s3 = backup->world.s3;
     struct versions versions = { 0 };
     struct err err = { 0 };
     char *bucket = test_rgw_bucket(TEST_BUCKET_VERSIONED);
     assert_success(s3_put(s3, bucket, key, "1", 1, NULL, NULL, &err), &err);
     assert_success(s3_put(s3, bucket, key, "2", 1, NULL, NULL, &err), &err);
     assert_success(s3_delete(s3, bucket, key, NULL, &err), &err);
-    fault_proxy_set(fixture->world.proxy, "raw-keys\nshort kind=versions keep=1");
+    fault_proxy_set(backup->world.proxy, "raw-keys\nshort kind=versions keep=1");
     assert_success(s3_list_versions(s3, bucket, "caf\xe9", note_version, &versions, &err), &err);
     assert_int_equal(versions.count, 3);
     assert_int_equal(versions.markers, 1);
@@ -289,68 +219,52 @@ static void versions_are_listed_and_removed_under_such_keys(void **state) {
 /* --- to buckets --------------------------------------------------------------------------------------------------- */
 
 static void another_bucket_comes_to_hold_the_same_keys(void **state) {
-    struct fixture *fixture = filled(state);
+    struct bucket_backup *backup = filled(state);
     struct buffer listed = { 0 }, restored = { 0 };
     struct err err = { 0 };
-    make_target(fixture, "");
-    bucket_world_put_random(&fixture->world, "large\xff", LARGE, 1);
-    assert_int_equal(capture(fixture), COUNT + 3);
-    assert_restores(fixture, COUNT + 1, 0);
-    list(fixture, fixture->world.bucket, &listed);
-    list(fixture, fixture->target, &restored);
+    bucket_world_put_random(&backup->world, "large\xff", LARGE, 1);
+    assert_int_equal(capture(backup), COUNT + 3);
+    bucket_backup_expect_restored(backup, COUNT + 1, 0);
+    list(backup, backup->world.bucket, &listed);
+    list(backup, backup->target, &restored);
     assert_string_equal(buffer_text(&restored), buffer_text(&listed));
     assert_non_null(strstr(buffer_text(&listed), "caf%E9%2F%FF%FE.bin\n"));
 
-    assert_restores(fixture, COUNT + 1, COUNT + 1);
-    assert_success(s3_delete(fixture->world.s3, fixture->target, "caf\xff", NULL, &err), &err);
-    assert_success(s3_delete(fixture->world.s3, fixture->target, "large\xff", NULL, &err), &err);
-    assert_restores(fixture, COUNT + 1, COUNT - 1);
+    bucket_backup_expect_restored(backup, COUNT + 1, COUNT + 1);
+    assert_success(s3_delete(backup->world.s3, backup->target, "caf\xff", NULL, &err), &err);
+    assert_success(s3_delete(backup->world.s3, backup->target, "large\xff", NULL, &err), &err);
+    bucket_backup_expect_restored(backup, COUNT + 1, COUNT - 1);
 
-    assert_success(s3_put(fixture->world.s3, fixture->target, "\xff", "other", 5, NULL, NULL, &err), &err);
-    assert_failure(restore(fixture, &err), ERR_EXISTS, &err);
-    fixture->options.overwrite = true;
-    assert_restores(fixture, COUNT + 1, COUNT);
+    assert_success(s3_put(backup->world.s3, backup->target, "\xff", "other", 5, NULL, NULL, &err), &err);
+    assert_failure(bucket_backup_restore(backup, "", &err), ERR_EXISTS, &err);
+    backup->options.overwrite = true;
+    bucket_backup_expect_restored(backup, COUNT + 1, COUNT);
     buffer_release(&listed);
     buffer_release(&restored);
 }
 
 static void a_prefix_may_be_such_too(void **state) {
-    struct fixture *fixture = filled(state);
+    struct bucket_backup *backup = filled(state);
     struct err err = { 0 };
-    capture(fixture);
-    make_target(fixture, "back\xe9");
-    assert_success(restore(fixture, &err), &err);
-    bucket_world_compare(&fixture->world, fixture->world.bucket, "", fixture->target, "back\xe9/");
+    capture(backup);
+    assert_success(bucket_backup_restore(backup, "back\xe9", &err), &err);
+    bucket_world_compare(&backup->world, backup->world.bucket, "", backup->target, "back\xe9/");
 }
 
 static void the_pipeline_keeps_what_did_not_change(void **state) {
-    struct fixture *fixture = filled(state);
-    assert_int_equal(capture(fixture), COUNT);
-    assert_int_equal(capture(fixture), 0);
-    bucket_world_put(&fixture->world, "\x80", "changed", 7, NULL);
-    assert_int_equal(capture(fixture), 1);
-    make_target(fixture, "");
-    assert_restores(fixture, COUNT, 0);
+    struct bucket_backup *backup = filled(state);
+    assert_int_equal(capture(backup), COUNT);
+    assert_int_equal(capture(backup), 0);
+    bucket_world_put(&backup->world, "\x80", "changed", 7, NULL);
+    assert_int_equal(capture(backup), 1);
+    bucket_backup_expect_restored(backup, COUNT, 0);
 }
 
 /* --- to a folder -------------------------------------------------------------------------------------------------- */
 
-static void assert_file(const struct fixture *fixture, const char *name, const char *content) {
-    struct buffer found = { 0 };
-    struct err err = { 0 };
-    char *path = mem_format("%s/out/objects/%s/%s", fixture->folder, fixture->world.bucket, name);
-    assert_success(file_read(path, 1048576, &found, &err), &err);
-    assert_string_equal(buffer_text(&found), content);
-    buffer_release(&found);
-    free(path);
-}
-
-static void restore_to_out(struct fixture *fixture) {
-    struct err err = { 0 };
-    char *out = mem_format("%s/out", fixture->folder);
-    assert_success(restore_to_folder(&fixture->scratch.repo, &fixture->options, out, &fixture->result, &err), &err);
-    assert_int_equal(fixture->result.incomplete, 0);
-    free(out);
+static void restore_files(struct bucket_backup *backup) {
+    bucket_backup_restore_files(backup);
+    assert_int_equal(backup->result.incomplete, 0);
 }
 
 /* Bytes that are no text stand for themselves; only what no path can hold, or what reads as escaped, is escaped. */
@@ -362,16 +276,16 @@ static void files_have_the_names_of_the_objects(void **state) {
         { "a//\xf0\x90//b", "a/%2F\xf0\x90/%2Fb" },
         { "a/./\xfe/../b", "a/%2E/\xfe/%2E./b" },
     };
-    struct fixture *fixture = filled(state);
-    capture(fixture);
-    restore_to_out(fixture);
-    assert_int_equal(fixture->result.entries, COUNT);
+    struct bucket_backup *backup = filled(state);
+    capture(backup);
+    restore_files(backup);
+    assert_int_equal(backup->result.entries, COUNT);
     for (size_t i = 0; i < COUNT; i++) {
         const char *name = KEYS[i];
         for (size_t j = 0; j < sizeof ESCAPED / sizeof *ESCAPED; j++)
             if (strcmp(ESCAPED[j][0], KEYS[i]) == 0)
                 name = ESCAPED[j][1];
-        assert_file(fixture, name, KEYS[i]);
+        bucket_backup_assert_file(backup, name, KEYS[i]);
     }
 }
 
@@ -387,23 +301,23 @@ static void no_two_keys_become_one_file(void **state) {
         { "%2Fb\xff/", "%252Fb\xff%2F" },
     };
     enum { PAIR_COUNT = sizeof PAIRS / sizeof *PAIRS, LONG = 300 };
-    struct fixture *fixture = test_rgw_ready(state);
+    struct bucket_backup *backup = test_rgw_ready(state);
     char *longer = mem_zalloc(LONG + 1), *cut = mem_zalloc(LONG + 3);
     memset(longer, 0xe9, LONG);
     char *name = mem_format("%.250s%%/%s", longer, longer + 250);
     memcpy(cut, name, LONG + 2);
     for (size_t i = 0; i < PAIR_COUNT; i++) {
-        put(fixture, PAIRS[i][0]);
-        put(fixture, PAIRS[i][1]);
+        put(backup, PAIRS[i][0]);
+        put(backup, PAIRS[i][1]);
     }
-    put(fixture, longer);
-    put(fixture, cut);
-    capture(fixture);
-    restore_to_out(fixture);
-    assert_int_equal(fixture->result.entries, 2 * PAIR_COUNT + 2);
+    put(backup, longer);
+    put(backup, cut);
+    capture(backup);
+    restore_files(backup);
+    assert_int_equal(backup->result.entries, 2 * PAIR_COUNT + 2);
     for (size_t i = 0; i < PAIR_COUNT; i++)
-        assert_file(fixture, PAIRS[i][1], PAIRS[i][0]);
-    assert_file(fixture, name, longer);
+        bucket_backup_assert_file(backup, PAIRS[i][1], PAIRS[i][0]);
+    bucket_backup_assert_file(backup, name, longer);
     free(name);
     free(cut);
     free(longer);
@@ -411,16 +325,16 @@ static void no_two_keys_become_one_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(objects_come_under_their_keys_in_the_order_of_bytes, make, drop),
-        cmocka_unit_test_setup_teardown(only_what_changed_is_downloaded_again, make, drop),
-        cmocka_unit_test_setup_teardown(a_listing_goes_on_after_such_a_key, make, drop),
-        cmocka_unit_test_setup_teardown(a_place_may_be_below_such_a_prefix, make, drop),
-        cmocka_unit_test_setup_teardown(versions_are_listed_and_removed_under_such_keys, make, drop),
-        cmocka_unit_test_setup_teardown(another_bucket_comes_to_hold_the_same_keys, make, drop),
-        cmocka_unit_test_setup_teardown(a_prefix_may_be_such_too, make, drop),
-        cmocka_unit_test_setup_teardown(the_pipeline_keeps_what_did_not_change, make, drop),
-        cmocka_unit_test_setup_teardown(files_have_the_names_of_the_objects, make, drop),
-        cmocka_unit_test_setup_teardown(no_two_keys_become_one_file, make, drop),
+        cmocka_unit_test_setup_teardown(objects_come_under_their_keys_in_the_order_of_bytes, make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(only_what_changed_is_downloaded_again, make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(a_listing_goes_on_after_such_a_key, make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(a_place_may_be_below_such_a_prefix, make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(versions_are_listed_and_removed_under_such_keys, make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(another_bucket_comes_to_hold_the_same_keys, make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(a_prefix_may_be_such_too, make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(the_pipeline_keeps_what_did_not_change, make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(files_have_the_names_of_the_objects, make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(no_two_keys_become_one_file, make, bucket_backup_drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,91 +14,10 @@
 #include <muniment/util/file.h>
 #include <muniment/util/memory.h>
 
-#include "../lib/bucket_world.h"
+#include "../lib/bucket_backup.h"
 #include "../lib/fault_proxy.h"
 #include "../lib/rgw.h"
 #include "../lib/scratch.h"
-#include "../lib/scratch_repo.h"
-
-/* A bucket, a repository for its snapshots, another bucket to restore to. */
-struct fixture {
-    struct scratch_repo scratch;
-    struct bucket_world world;
-    struct policy policy;
-    char *target; /* the other bucket */
-    char *folder, *state;
-    struct head head;
-    struct restore_options options;
-    struct restore_result result;
-};
-
-static int make(void **state) {
-    struct fixture *fixture = mem_zalloc(sizeof *fixture);
-    struct err err = { 0 };
-
-    *state = fixture;
-    if (!test_rgw_available())
-        return 0;
-    scratch_repo_open(&fixture->scratch);
-    bucket_world_open(&fixture->world);
-    fixture->policy = (struct policy){ .daily = 7, .interval = 86400, .timezone = "UTC" };
-    fixture->target = test_rgw_bucket(TEST_BUCKET_PLAIN);
-    fixture->folder = scratch_make();
-    fixture->state = mem_format("%s/state", fixture->folder);
-    assert_success(file_make_folders(fixture->state, 0700, &err), &err);
-    fixture->options.head = &fixture->head;
-    return 0;
-}
-
-static int drop(void **state) {
-    struct fixture *fixture = *state;
-
-    if (test_rgw_available()) {
-        head_release(&fixture->head);
-        bucket_world_close(&fixture->world);
-        test_rgw_drop(fixture->target);
-        scratch_repo_close(&fixture->scratch);
-        free(fixture->state);
-        scratch_remove(fixture->folder);
-    }
-    free(fixture);
-    return 0;
-}
-
-static void capture(struct fixture *fixture) {
-    struct err err = { 0 };
-    const struct capture_options options = {
-        .sources = &fixture->world.source,
-        .source_count = 1,
-        .policy = &fixture->policy,
-        .state_folder = fixture->state,
-    };
-    head_release(&fixture->head);
-    assert_success(capture_run(&fixture->scratch.repo, &options, &fixture->head, &err), &err);
-    for (size_t i = 0; i < fixture->head.sources[0].trouble_count; i++)
-        print_message("%s\n", fixture->head.sources[0].troubles[i]);
-    assert_int_equal(fixture->head.outcome, OUTCOME_COMPLETE);
-}
-
-static int restore_to(struct fixture *fixture, const char *address, struct err *err) {
-    return restore_to_bucket(&fixture->scratch.repo, &fixture->options, address, &fixture->world.services,
-                             &fixture->result, err);
-}
-
-static int restore(struct fixture *fixture, struct err *err) {
-    char *address = bucket_world_address(&fixture->world, fixture->target, "");
-    const int result = restore_to(fixture, address, err);
-    free(address);
-    return result;
-}
-
-static void assert_restores(struct fixture *fixture, uint64_t entries, uint64_t unchanged) {
-    struct err err = { 0 };
-    assert_success(restore(fixture, &err), &err);
-    assert_int_equal(fixture->result.entries, entries);
-    assert_int_equal(fixture->result.unchanged, unchanged);
-    bucket_world_compare(&fixture->world, fixture->world.bucket, "", fixture->target, "");
-}
 
 /* Objects of all sizes and kinds; returns how many. */
 static uint64_t fill(struct bucket_world *world, bool large) {
@@ -116,147 +35,145 @@ static uint64_t fill(struct bucket_world *world, bool large) {
 /* --- to buckets --------------------------------------------------------------------------------------------------- */
 
 static void another_bucket_comes_to_hold_the_same(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
-    const uint64_t count = fill(&fixture->world, true);
-    capture(fixture);
-    assert_restores(fixture, count, 0);
+    struct bucket_backup *backup = test_rgw_ready(state);
+    const uint64_t count = fill(&backup->world, true);
+    bucket_backup_capture(backup);
+    bucket_backup_expect_restored(backup, count, 0);
 
     /* Again: all of it is there, also what has another ETag for its parts. */
-    assert_restores(fixture, count, count);
+    bucket_backup_expect_restored(backup, count, count);
 
-    /* One that is missing, and one that is cut short. */
+    /* One that is missing. */
     struct err err = { 0 };
-    assert_success(s3_delete(fixture->world.s3, fixture->target, "empty", NULL, &err), &err);
-    assert_restores(fixture, count, count - 1);
+    assert_success(s3_delete(backup->world.s3, backup->target, "empty", NULL, &err), &err);
+    bucket_backup_expect_restored(backup, count, count - 1);
 }
 
 static void many_small_objects_are_compared_by_a_listing(void **state) {
     enum { COUNT = 300 };
-    struct fixture *fixture = test_rgw_ready(state);
-    struct fault_proxy *proxy = bucket_world_proxy(&fixture->world);
-    bucket_world_put_many(&fixture->world, "k", COUNT);
-    capture(fixture);
+    struct bucket_backup *backup = test_rgw_ready(state);
+    struct fault_proxy *proxy = bucket_world_proxy(&backup->world);
+    bucket_world_put_many(&backup->world, "k", COUNT);
+    bucket_backup_capture(backup);
     fault_proxy_set(proxy, "");
-    assert_restores(fixture, COUNT, 0);
+    bucket_backup_expect_restored(backup, COUNT, 0);
     assert_true(fault_proxy_count(proxy, "head") <= 17);
     assert_int_equal(fault_proxy_count(proxy, "put"), COUNT);
     fault_proxy_set(proxy, "");
-    assert_restores(fixture, COUNT, COUNT);
+    bucket_backup_expect_restored(backup, COUNT, COUNT);
     assert_int_equal(fault_proxy_count(proxy, "put"), 0);
 }
 
 static void other_objects_are_replaced_only_when_told(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
+    struct bucket_backup *backup = test_rgw_ready(state);
     struct err err = { 0 };
-    const uint64_t count = fill(&fixture->world, false);
-    capture(fixture);
-    assert_success(s3_put(fixture->world.s3, fixture->target, "empty", "not", 3, NULL, NULL, &err), &err);
-    assert_failure(restore(fixture, &err), ERR_EXISTS, &err);
-    assert_int_equal(bucket_world_count(&fixture->world, fixture->target, ""), 1);
+    const uint64_t count = fill(&backup->world, false);
+    bucket_backup_capture(backup);
+    assert_success(s3_put(backup->world.s3, backup->target, "empty", "not", 3, NULL, NULL, &err), &err);
+    assert_failure(bucket_backup_restore(backup, "", &err), ERR_EXISTS, &err);
+    assert_int_equal(bucket_world_count(&backup->world, backup->target, ""), 1);
 
     /* Equal content with other metadata is another object. */
-    assert_success(s3_delete(fixture->world.s3, fixture->target, "empty", NULL, &err), &err);
-    assert_success(s3_put(fixture->world.s3, fixture->target, "page", "<p>", 3, NULL, NULL, &err), &err);
-    assert_int_equal(restore(fixture, &err), -1);
+    assert_success(s3_delete(backup->world.s3, backup->target, "empty", NULL, &err), &err);
+    assert_success(s3_put(backup->world.s3, backup->target, "page", "<p>", 3, NULL, NULL, &err), &err);
+    assert_int_equal(bucket_backup_restore(backup, "", &err), -1);
     assert_int_equal(err.code, ERR_EXISTS);
     assert_non_null(strstr(err.message, "/page'"));
     err_clear(&err);
 
-    fixture->options.overwrite = true;
-    assert_restores(fixture, count, 0);
-    assert_restores(fixture, count, count);
+    backup->options.overwrite = true;
+    bucket_backup_expect_restored(backup, count, 0);
+    bucket_backup_expect_restored(backup, count, count);
 }
 
 static void objects_go_back_to_the_bucket_they_came_from(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
+    struct bucket_backup *backup = test_rgw_ready(state);
     struct err err = { 0 };
-    const uint64_t count = fill(&fixture->world, false);
-    capture(fixture);
-    char *service = mem_format("s3:%s", fixture->world.service.endpoint);
-    assert_success(restore_to(fixture, service, &err), &err);
-    assert_int_equal(fixture->result.unchanged, count);
-    assert_success(s3_delete(fixture->world.s3, fixture->world.bucket, "page", NULL, &err), &err);
-    assert_success(restore_to(fixture, service, &err), &err);
-    assert_int_equal(fixture->result.unchanged, count - 1);
-    assert_restores(fixture, count, 0);
+    const uint64_t count = fill(&backup->world, false);
+    bucket_backup_capture(backup);
+    char *service = mem_format("s3:%s", backup->world.service.endpoint);
+    assert_success(bucket_backup_restore_to(backup, service, &err), &err);
+    assert_int_equal(backup->result.unchanged, count);
+    assert_success(s3_delete(backup->world.s3, backup->world.bucket, "page", NULL, &err), &err);
+    assert_success(bucket_backup_restore_to(backup, service, &err), &err);
+    assert_int_equal(backup->result.unchanged, count - 1);
+    bucket_backup_expect_restored(backup, count, 0);
     free(service);
 }
 
 static void patterns_choose_and_a_prefix_moves(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
+    struct bucket_backup *backup = test_rgw_ready(state);
     struct err err = { 0 };
-    bucket_world_put(&fixture->world, "docs/a", "a", 1, NULL);
-    bucket_world_put(&fixture->world, "docs/b", "b", 1, NULL);
-    bucket_world_put(&fixture->world, "other", "o", 1, NULL);
-    capture(fixture);
-    char *address = bucket_world_address(&fixture->world, fixture->target, "moved/to");
-    char *pattern = mem_format("%s/docs/*", fixture->world.bucket);
-    fixture->options.patterns = &pattern;
-    fixture->options.pattern_count = 1;
-    assert_success(restore_to(fixture, address, &err), &err);
-    assert_int_equal(fixture->result.entries, 2);
-    bucket_world_compare(&fixture->world, fixture->world.bucket, "docs/", fixture->target, "moved/to/docs/");
-    assert_int_equal(bucket_world_count(&fixture->world, fixture->target, ""), 2);
+    bucket_world_put(&backup->world, "docs/a", "a", 1, NULL);
+    bucket_world_put(&backup->world, "docs/b", "b", 1, NULL);
+    bucket_world_put(&backup->world, "other", "o", 1, NULL);
+    bucket_backup_capture(backup);
+    char *pattern = mem_format("%s/docs/*", backup->world.bucket);
+    backup->options.patterns = &pattern;
+    backup->options.pattern_count = 1;
+    assert_success(bucket_backup_restore(backup, "moved/to", &err), &err);
+    assert_int_equal(backup->result.entries, 2);
+    bucket_world_compare(&backup->world, backup->world.bucket, "docs/", backup->target, "moved/to/docs/");
+    assert_int_equal(bucket_world_count(&backup->world, backup->target, ""), 2);
     free(pattern);
 
     pattern = mem_string("no such object");
-    assert_failure(restore_to(fixture, address, &err), ERR_NOT_FOUND, &err);
+    assert_failure(bucket_backup_restore(backup, "moved/to", &err), ERR_NOT_FOUND, &err);
     free(pattern);
-    free(address);
 }
 
 static void several_buckets_go_below_their_names(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
+    struct bucket_backup *backup = test_rgw_ready(state);
     struct err err = { 0 };
     char *other = test_rgw_bucket(TEST_BUCKET_PLAIN);
-    bucket_world_put(&fixture->world, "same key", "one", 3, NULL);
-    assert_success(s3_put(fixture->world.s3, other, "same key", "other", 5, NULL, NULL, &err), &err);
-    fixture->world.places[1] = bucket_world_address(&fixture->world, other, "");
-    fixture->world.source.bucket.places.count = 2;
-    capture(fixture);
-    assert_success(restore(fixture, &err), &err);
-    char *first = mem_format("%s/", fixture->world.bucket), *second = mem_format("%s/", other);
-    bucket_world_compare(&fixture->world, fixture->world.bucket, "", fixture->target, first);
-    bucket_world_compare(&fixture->world, other, "", fixture->target, second);
+    bucket_world_put(&backup->world, "same key", "one", 3, NULL);
+    assert_success(s3_put(backup->world.s3, other, "same key", "other", 5, NULL, NULL, &err), &err);
+    backup->world.places[1] = bucket_world_address(&backup->world, other, "");
+    backup->world.source.bucket.places.count = 2;
+    bucket_backup_capture(backup);
+    assert_success(bucket_backup_restore(backup, "", &err), &err);
+    char *first = mem_format("%s/", backup->world.bucket), *second = mem_format("%s/", other);
+    bucket_world_compare(&backup->world, backup->world.bucket, "", backup->target, first);
+    bucket_world_compare(&backup->world, other, "", backup->target, second);
     free(first);
     free(second);
     test_rgw_drop(other);
 }
 
 static void a_refused_write_is_an_error_and_leaves_no_upload(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
-    struct fault_proxy *proxy = bucket_world_proxy(&fixture->world);
+    struct bucket_backup *backup = test_rgw_ready(state);
+    struct fault_proxy *proxy = bucket_world_proxy(&backup->world);
     struct err err = { 0 };
     struct buffer uploads = { 0 };
-    bucket_world_put_random(&fixture->world, "large", 40 * 1048576, 1);
-    bucket_world_put(&fixture->world, "small", "s", 1, NULL);
-    capture(fixture);
+    bucket_world_put_random(&backup->world, "large", 40 * 1048576, 1);
+    bucket_world_put(&backup->world, "small", "s", 1, NULL);
+    bucket_backup_capture(backup);
     fault_proxy_set(proxy, "status code=403 error=AccessDenied kind=part skip=1 count=1");
-    assert_int_equal(restore(fixture, &err), -1);
+    assert_int_equal(bucket_backup_restore(backup, "", &err), -1);
     assert_int_equal(err.code, ERR_DENIED);
     assert_non_null(strstr(err.message, "large"));
     err_clear(&err);
     fault_proxy_set(proxy, "");
-    test_rgw_admin(&uploads, "uploads", fixture->target, NULL);
+    test_rgw_admin(&uploads, "uploads", backup->target, NULL);
     assert_int_equal(uploads.length, 0);
     buffer_release(&uploads);
 
-    assert_success(s3_delete(fixture->world.s3, fixture->target, "small", NULL, &err), &err);
+    assert_success(s3_delete(backup->world.s3, backup->target, "small", NULL, &err), &err);
     fault_proxy_set(proxy, "status code=403 error=AccessDenied kind=put key=small");
-    assert_failure(restore(fixture, &err), ERR_DENIED, &err);
+    assert_failure(bucket_backup_restore(backup, "", &err), ERR_DENIED, &err);
 }
 
 static void a_service_without_tags_gets_the_objects_without(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
+    struct bucket_backup *backup = test_rgw_ready(state);
     struct err err = { 0 };
-    bucket_world_put(&fixture->world, "tagged", "t", 1, "x-amz-tagging", "a=1", "x-amz-meta-m", "n", NULL);
-    capture(fixture);
+    bucket_world_put(&backup->world, "tagged", "t", 1, "x-amz-tagging", "a=1", "x-amz-meta-m", "n", NULL);
+    bucket_backup_capture(backup);
     struct fault_proxy *proxy = fault_proxy_start();
-    char *address = mem_format("s3:%s/%s", fault_proxy_endpoint(proxy), fixture->target);
+    char *address = mem_format("s3:%s/%s", fault_proxy_endpoint(proxy), backup->target);
     fault_proxy_set(proxy, "status code=501 error=NotImplemented kind=put count=1");
-    assert_success(restore_to(fixture, address, &err), &err);
+    assert_success(bucket_backup_restore_to(backup, address, &err), &err);
     struct s3_info info = { 0 };
-    assert_success(s3_head(fixture->world.s3, fixture->target, "tagged", NULL, &info, &err), &err);
+    assert_success(s3_head(backup->world.s3, backup->target, "tagged", NULL, &info, &err), &err);
     assert_string_equal(s3_headers_find(&info.headers, "x-amz-meta-m"), "n");
     assert_null(s3_headers_find(&info.headers, "x-amz-tagging-count"));
     s3_info_release(&info);
@@ -266,58 +183,45 @@ static void a_service_without_tags_gets_the_objects_without(void **state) {
 
 /* Libraries for V2 know little of headers, but content and keys come whole. */
 static void a_service_that_knows_only_v2_is_captured_and_restored_to(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
-    fixture->world.service.signature = S3_SIGNATURE_V2;
-    bucket_world_put_many(&fixture->world, "many/", 40);
-    bucket_world_put(&fixture->world, "a+b=c//d", "odd", 3, "content-type", "text/html", "x-amz-meta-owner", "me",
-                     NULL);
-    bucket_world_put_random(&fixture->world, "large", 20 * 1048576, 1);
-    capture(fixture);
-    assert_restores(fixture, 42, 0);
-    assert_restores(fixture, 42, 42);
+    struct bucket_backup *backup = test_rgw_ready(state);
+    backup->world.service.signature = S3_SIGNATURE_V2;
+    bucket_world_put_many(&backup->world, "many/", 40);
+    bucket_world_put(&backup->world, "a+b=c//d", "odd", 3, "content-type", "text/html", "x-amz-meta-owner", "me", NULL);
+    bucket_world_put_random(&backup->world, "large", 20 * 1048576, 1);
+    bucket_backup_capture(backup);
+    bucket_backup_expect_restored(backup, 42, 0);
+    bucket_backup_expect_restored(backup, 42, 42);
 }
 
 /* --- to a folder, and elsewhere ----------------------------------------------------------------------------------- */
 
-static void assert_file(struct fixture *fixture, const char *name, const char *content) {
-    struct buffer found = { 0 };
-    struct err err = { 0 };
-    char *path = mem_format("%s/out/objects/%s/%s", fixture->folder, fixture->world.bucket, name);
-    assert_success(file_read(path, 1048576, &found, &err), &err);
-    assert_int_equal(found.length, strlen(content));
-    assert_memory_equal(buffer_text(&found), content, strlen(content));
-    buffer_release(&found);
-    free(path);
-}
-
 static void objects_become_files_with_what_names_them(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
+    struct bucket_backup *backup = test_rgw_ready(state);
     struct err err = { 0 };
-    const uint64_t count = fill(&fixture->world, false);
-    bucket_world_put(&fixture->world, "a", "a", 1, NULL);
-    bucket_world_put(&fixture->world, "a/b", "in the way", 10, NULL);
-    bucket_world_put(&fixture->world, "c/d", "d", 1, NULL);
-    capture(fixture);
-    char *out = mem_format("%s/out", fixture->folder);
-    assert_success(restore_to_folder(&fixture->scratch.repo, &fixture->options, out, &fixture->result, &err), &err);
-    assert_int_equal(fixture->result.entries, count + 2);
-    assert_int_equal(fixture->result.incomplete, 1);
-    assert_file(fixture, "a", "a");
-    assert_file(fixture, "c/d", "d");
-    assert_file(fixture, "a+b", "a+b");
-    assert_file(fixture, "a%252Fb", "a%2Fb");
-    assert_file(fixture, "double/%2Fslash", "double//slash");
-    assert_file(fixture, "%2E/dot", "./dot");
-    assert_file(fixture, "up/%2E./down", "up/../down");
-    assert_file(fixture, "%2Fleading", "/leading");
-    assert_file(fixture, "trailing%2F", "trailing/");
-    assert_file(fixture, "new\nline", "new\nline");
+    const uint64_t count = fill(&backup->world, false);
+    bucket_world_put(&backup->world, "a", "a", 1, NULL);
+    bucket_world_put(&backup->world, "a/b", "in the way", 10, NULL);
+    bucket_world_put(&backup->world, "c/d", "d", 1, NULL);
+    bucket_backup_capture(backup);
+    bucket_backup_restore_files(backup);
+    assert_int_equal(backup->result.entries, count + 2);
+    assert_int_equal(backup->result.incomplete, 1);
+    bucket_backup_assert_file(backup, "a", "a");
+    bucket_backup_assert_file(backup, "c/d", "d");
+    bucket_backup_assert_file(backup, "a+b", "a+b");
+    bucket_backup_assert_file(backup, "a%252Fb", "a%2Fb");
+    bucket_backup_assert_file(backup, "double/%2Fslash", "double//slash");
+    bucket_backup_assert_file(backup, "%2E/dot", "./dot");
+    bucket_backup_assert_file(backup, "up/%2E./down", "up/../down");
+    bucket_backup_assert_file(backup, "%2Fleading", "/leading");
+    bucket_backup_assert_file(backup, "trailing%2F", "trailing/");
+    bucket_backup_assert_file(backup, "new\nline", "new\nline");
 
-    char *page = mem_format("%s/objects/%s/page", out, fixture->world.bucket);
+    char *page = bucket_backup_path(backup, "page");
     struct stat status;
     struct s3_info info = { 0 };
     assert_int_equal(stat(page, &status), 0);
-    assert_success(s3_head(fixture->world.s3, fixture->world.bucket, "page", NULL, &info, &err), &err);
+    assert_success(s3_head(backup->world.s3, backup->world.bucket, "page", NULL, &info, &err), &err);
     assert_int_equal(status.st_mtime, info.modified);
     assert_int_equal(status.st_mode & 0777, 0600);
     char value[64] = "";
@@ -325,22 +229,21 @@ static void objects_become_files_with_what_names_them(void **state) {
         assert_string_equal(value, "some one");
     s3_info_release(&info);
     free(page);
-    free(out);
 }
 
 static void one_object_goes_to_a_descriptor(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
+    struct bucket_backup *backup = test_rgw_ready(state);
     struct err err = { 0 };
     int ends[2];
     char got[32] = "";
-    bucket_world_put(&fixture->world, "a//b", "content", 7, NULL);
-    bucket_world_put(&fixture->world, "c", "other", 5, NULL);
-    capture(fixture);
-    char *pattern = mem_format("%s/a//b", fixture->world.bucket);
-    fixture->options.patterns = &pattern;
-    fixture->options.pattern_count = 1;
+    bucket_world_put(&backup->world, "a//b", "content", 7, NULL);
+    bucket_world_put(&backup->world, "c", "other", 5, NULL);
+    bucket_backup_capture(backup);
+    char *pattern = mem_format("%s/a//b", backup->world.bucket);
+    backup->options.patterns = &pattern;
+    backup->options.pattern_count = 1;
     assert_int_equal(pipe(ends), 0);
-    assert_success(restore_to_descriptor(&fixture->scratch.repo, &fixture->options, ends[1], &fixture->result, &err),
+    assert_success(restore_to_descriptor(&backup->scratch.repo, &backup->options, ends[1], &backup->result, &err),
                    &err);
     assert_int_equal(read(ends[0], got, sizeof got - 1), 7);
     assert_string_equal(got, "content");
@@ -352,36 +255,36 @@ static void one_object_goes_to_a_descriptor(void **state) {
 /* --- through the pipeline ----------------------------------------------------------------------------------------- */
 
 static void a_second_capture_keeps_what_did_not_change(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
-    struct fault_proxy *proxy = bucket_world_proxy(&fixture->world);
-    uint64_t count = fill(&fixture->world, false);
-    capture(fixture);
-    bucket_world_put(&fixture->world, "a new one", "new", 3, NULL);
-    bucket_world_put(&fixture->world, "empty", "no more", 7, NULL);
+    struct bucket_backup *backup = test_rgw_ready(state);
+    struct fault_proxy *proxy = bucket_world_proxy(&backup->world);
+    uint64_t count = fill(&backup->world, false);
+    bucket_backup_capture(backup);
+    bucket_world_put(&backup->world, "a new one", "new", 3, NULL);
+    bucket_world_put(&backup->world, "empty", "no more", 7, NULL);
     fault_proxy_set(proxy, "");
-    capture(fixture);
+    bucket_backup_capture(backup);
     assert_int_equal(fault_proxy_count(proxy, "get"), 2);
-    assert_restores(fixture, count + 1, 0);
+    bucket_backup_expect_restored(backup, count + 1, 0);
     fault_proxy_set(proxy, "");
-    capture(fixture);
+    bucket_backup_capture(backup);
     assert_int_equal(fault_proxy_count(proxy, "get"), 0);
-    assert_int_equal(fixture->head.sources[0].stored_bytes, 0);
-    assert_restores(fixture, count + 1, count + 1);
+    assert_int_equal(backup->head.sources[0].stored_bytes, 0);
+    bucket_backup_expect_restored(backup, count + 1, count + 1);
 }
 
 /* The database's end is the bucket's beginning, whatever the configuration says first. */
 static void databases_are_captured_before_buckets(void **state) {
-    struct fixture *fixture = test_rgw_ready(state);
+    struct bucket_backup *backup = test_rgw_ready(state);
     struct err err = { 0 };
     char *word[3] = { TEXT("/bin/sh"), TEXT("-c"), TEXT("sleep 1.2; echo rows") };
-    bucket_world_put(&fixture->world, "object", "o", 1, NULL);
-    struct source sources[2] = { fixture->world.source, { .name = TEXT("rows"), .kind = &SOURCE_COMMAND } };
+    bucket_world_put(&backup->world, "object", "o", 1, NULL);
+    struct source sources[2] = { backup->world.source, { .name = TEXT("rows"), .kind = &SOURCE_COMMAND } };
     sources[1].command.arguments = (struct strings){ word, 3 };
-    const struct capture_options options = { .sources = sources, .source_count = 2, .policy = &fixture->policy };
-    assert_success(capture_run(&fixture->scratch.repo, &options, &fixture->head, &err), &err);
-    assert_string_equal(fixture->head.sources[0].name, "objects");
-    assert_true(fixture->head.sources[1].finished <= fixture->head.sources[0].started);
-    assert_true(fixture->head.sources[1].started < fixture->head.sources[0].started);
+    const struct capture_options options = { .sources = sources, .source_count = 2, .policy = &backup->policy };
+    assert_success(capture_run(&backup->scratch.repo, &options, &backup->head, &err), &err);
+    assert_string_equal(backup->head.sources[0].name, "objects");
+    assert_true(backup->head.sources[1].finished <= backup->head.sources[0].started);
+    assert_true(backup->head.sources[1].started < backup->head.sources[0].started);
 }
 
 static void the_window_reaches_from_databases_to_buckets(void **state) {
@@ -406,19 +309,27 @@ static void the_window_reaches_from_databases_to_buckets(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_window_reaches_from_databases_to_buckets),
-        cmocka_unit_test_setup_teardown(another_bucket_comes_to_hold_the_same, make, drop),
-        cmocka_unit_test_setup_teardown(many_small_objects_are_compared_by_a_listing, make, drop),
-        cmocka_unit_test_setup_teardown(other_objects_are_replaced_only_when_told, make, drop),
-        cmocka_unit_test_setup_teardown(objects_go_back_to_the_bucket_they_came_from, make, drop),
-        cmocka_unit_test_setup_teardown(patterns_choose_and_a_prefix_moves, make, drop),
-        cmocka_unit_test_setup_teardown(several_buckets_go_below_their_names, make, drop),
-        cmocka_unit_test_setup_teardown(a_refused_write_is_an_error_and_leaves_no_upload, make, drop),
-        cmocka_unit_test_setup_teardown(a_service_without_tags_gets_the_objects_without, make, drop),
-        cmocka_unit_test_setup_teardown(a_service_that_knows_only_v2_is_captured_and_restored_to, make, drop),
-        cmocka_unit_test_setup_teardown(objects_become_files_with_what_names_them, make, drop),
-        cmocka_unit_test_setup_teardown(one_object_goes_to_a_descriptor, make, drop),
-        cmocka_unit_test_setup_teardown(a_second_capture_keeps_what_did_not_change, make, drop),
-        cmocka_unit_test_setup_teardown(databases_are_captured_before_buckets, make, drop),
+        cmocka_unit_test_setup_teardown(another_bucket_comes_to_hold_the_same, bucket_backup_make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(many_small_objects_are_compared_by_a_listing, bucket_backup_make,
+                                        bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(other_objects_are_replaced_only_when_told, bucket_backup_make,
+                                        bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(objects_go_back_to_the_bucket_they_came_from, bucket_backup_make,
+                                        bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(patterns_choose_and_a_prefix_moves, bucket_backup_make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(several_buckets_go_below_their_names, bucket_backup_make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(a_refused_write_is_an_error_and_leaves_no_upload, bucket_backup_make,
+                                        bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(a_service_without_tags_gets_the_objects_without, bucket_backup_make,
+                                        bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(a_service_that_knows_only_v2_is_captured_and_restored_to, bucket_backup_make,
+                                        bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(objects_become_files_with_what_names_them, bucket_backup_make,
+                                        bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(one_object_goes_to_a_descriptor, bucket_backup_make, bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(a_second_capture_keeps_what_did_not_change, bucket_backup_make,
+                                        bucket_backup_drop),
+        cmocka_unit_test_setup_teardown(databases_are_captured_before_buckets, bucket_backup_make, bucket_backup_drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
