@@ -94,6 +94,9 @@ int s3_endpoint_parse(const char *url, struct s3_endpoint *endpoint, struct err 
     const char *at;
 
     *endpoint = (struct s3_endpoint){ 0 };
+    /* What stands before an '@' may be a password, so nothing of it is shown. */
+    if (strchr(url, '@') != NULL)
+        return err_set(err, ERR_INVALID, "a URL of object storage has no user or password");
     if (strncasecmp(url, "https://", 8) == 0)
         at = url + 8;
     else if (strncasecmp(url, "http://", 7) == 0)
@@ -104,9 +107,6 @@ int s3_endpoint_parse(const char *url, struct s3_endpoint *endpoint, struct err 
     endpoint->port = endpoint->tls ? 443 : 80;
 
     const size_t authority = strcspn(at, "/?#");
-    /* What stands before an '@' may be a password, so it is not shown. */
-    if (memchr(at, '@', authority) != NULL)
-        return err_set(err, ERR_INVALID, "a URL of object storage has no user or password");
     const size_t length = at[0] == '[' ? strcspn(at, "]/?#") + 1 : strcspn(at, ":/?#");
     if (length == 0 || length > authority || length >= sizeof endpoint->host)
         return err_set(err, ERR_INVALID, "'%s' names no host", url);

@@ -211,6 +211,9 @@ static int find_named(const char *name, size_t length, const struct s3_services 
                       struct err *err) {
     struct buffer names = { 0 };
 
+    /* A URL without its scheme, of which a part may be a password. */
+    if (memchr(name, '@', length) != NULL)
+        return err_set(err, ERR_INVALID, "it names neither a service nor a URL");
     for (size_t i = 0; services && i < services->count; i++) {
         const char *other = services->items[i].name;
         if (other && strlen(other) == length && memcmp(other, name, length) == 0) {

@@ -207,13 +207,23 @@ static void urls_are_read_strictly(void **state) {
 }
 
 static void a_password_in_a_url_is_refused_and_not_shown(void **state) {
+    static const char *const addresses[] = { "s3:https://me:hidden@host/acme", "s3:ftp://me:hidden@host/acme",
+                                             "s3:me:hidden@host/acme" };
+    static const char *const endpoints[] = { "https://me:hidden@host", "ftp://me:hidden@host",
+                                             "https://me:hidden/x@host" };
     struct s3_place place;
-    struct err err = { 0 };
+    struct s3_endpoint endpoint;
     (void)state;
 
-    assert_int_equal(s3_place_parse("s3:https://me:hidden@host/acme", NULL, &place, &err), -1);
-    assert_non_null(strstr(err.message, "no user or password"));
-    assert_null(strstr(err.message, "hidden"));
+    for (size_t i = 0; i < 3; i++) {
+        struct err err = { 0 };
+        assert_int_equal(s3_place_parse(addresses[i], NULL, &place, &err), -1);
+        assert_null(strstr(err.message, "hidden"));
+        err_clear(&err);
+        assert_int_equal(s3_endpoint_parse(endpoints[i], &endpoint, &err), -1);
+        assert_non_null(strstr(err.message, "no user or password"));
+        assert_null(strstr(err.message, "hidden"));
+    }
 }
 
 static void an_endpoint_is_taken_apart(void **state) {
