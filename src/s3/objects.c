@@ -23,13 +23,15 @@ static bool describes(const char *name) {
 
 static int take_size(const struct s3_headers *headers, uint64_t *size, struct err *err) {
     const char *range = s3_headers_find(headers, "content-range"), *length = s3_headers_find(headers, "content-length");
-    const char *slash = range ? strchr(range, '/') : NULL;
+    struct s3_range part = { 0 };
 
     *size = 0;
-    if (range && (!slash || s3_parse_number(slash + 1, size, err) < 0))
+    if (range && s3_parse_range(range, &part, err) < 0)
         return err_set(err, ERR_CORRUPT, "the answer's Content-Range is not one");
     if (!range && length && s3_parse_number(length, size, err) < 0)
         return err_set(err, ERR_CORRUPT, "the answer's Content-Length is not one");
+    if (range)
+        *size = part.total;
     return 0;
 }
 

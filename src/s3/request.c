@@ -173,27 +173,15 @@ static void build_headers(const struct sending *sending, struct s3_headers *head
 
 /* --- reads that go on --------------------------------------------------------------------------------------------- */
 
-/* "bytes FIRST-LAST/TOTAL" */
-static bool parse_content_range(const char *text, uint64_t *first, uint64_t *last, uint64_t *total) {
-    unsigned long long a, b, c;
-    int end = 0;
-
-    if (!text || sscanf(text, "bytes %20llu-%20llu/%20llu%n", &a, &b, &c, &end) != 3 || text[end] != '\0' || a > b ||
-        b >= c)
-        return false;
-    *first = a;
-    *last = b;
-    *total = c;
-    return true;
-}
-
 /* The whole object instead of a part of it will do where the part is the whole. */
 static int accept_whole(struct sending *sending, const struct s3_exchange *exchange, uint64_t *total, struct err *err) {
     const struct s3_request *request = sending->request;
     const char *length = s3_headers_find(&exchange->answer, "content-length");
     const char *encoding = s3_headers_find(&exchange->answer, "transfer-encoding");
 
-    *total = length ? strtoull(length, NULL, 10) : UINT64_MAX;
+    *total = UINT64_MAX;
+    if (length && s3_parse_number(length, total, err) < 0)
+        return err_wrap(err, "Content-Length");
     if (!length && !encoding)
         return err_set(err, ERR_CORRUPT, "the answer does not say how long it is");
     if (sending->done > 0 || (request->range && (request->offset > 0 || *total > request->count)))
@@ -203,15 +191,17 @@ static int accept_whole(struct sending *sending, const struct s3_exchange *excha
 
 static int accept_part(struct sending *sending, const struct s3_exchange *exchange, uint64_t *total, struct err *err) {
     const struct s3_request *request = sending->request;
-    uint64_t first, last, whole, wanted = UINT64_MAX;
+    const char *text = s3_headers_find(&exchange->answer, "content-range");
+    uint64_t wanted = UINT64_MAX;
+    struct s3_range part;
 
     if (request->range && request->count < UINT64_MAX - request->offset)
         wanted = request->offset + request->count;
-    if (!parse_content_range(s3_headers_find(&exchange->answer, "content-range"), &first, &last, &whole))
+    if (!text || s3_parse_range(text, &part, NULL) < 0)
         return err_set(err, ERR_CORRUPT, "the answer does not say which part it is");
-    if (first != request->offset + sending->done || last + 1 != (wanted < whole ? wanted : whole))
+    if (part.first != request->offset + sending->done || part.last + 1 != (wanted < part.total ? wanted : part.total))
         return err_set(err, ERR_CORRUPT, "the answer is another part than the one that was asked for");
-    *total = last + 1 - request->offset;
+    *total = part.last + 1 - request->offset;
     return 0;
 }
 
@@ -385,9 +375,10 @@ static bool is_ours(const struct sending *sending, const struct s3_headers *foun
     const char *length = s3_headers_find(found, "content-length"), *quoted = s3_headers_find(found, "etag");
     const char *date = s3_headers_find(found, "date"), *modified = s3_headers_find(found, "last-modified");
     char etag[S3_ETAG_MAX];
+    uint64_t size;
     int64_t now, then;
 
-    if (!length || strtoull(length, NULL, 10) != sending->request->length || !quoted ||
+    if (!length || s3_parse_number(length, &size, NULL) < 0 || size != sending->request->length || !quoted ||
         s3_parse_etag(quoted, etag, NULL) < 0 || !s3_etag_matches(etag, sending->answer->md5))
         return false;
     return date && modified && s3_parse_time(date, &now, NULL) == 0 && s3_parse_time(modified, &then, NULL) == 0 &&

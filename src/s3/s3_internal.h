@@ -178,18 +178,24 @@ int s3_xml_parse(const void *data, size_t length, s3_element *element, void *con
 int s3_xml_parse_below(const char *root, const struct buffer *document, s3_element *element, void *context,
                        struct err *err) MUST_CHECK;
 
-/* Appends text with &, <, >, quotes and control characters escaped. */
 /* The length of the character at `text`, of which `left` bytes may be read; 0 when it is none that XML may hold. */
 size_t s3_xml_character(const char *text, size_t left);
 
+/* Appends text with &, <, >, quotes and control characters escaped. */
 void s3_xml_escape(struct buffer *out, const char *text);
 
 bool s3_xml_is_error(const void *data, size_t length); /* an <Error> document, or the beginning of one */
 
-/* What the text of elements says; ERR_CORRUPT. Times are "2026-11-21T10:20:30.000Z" or HTTP dates, numbers decimal
- * digits alone. An ETag loses its quotes; it is plain ASCII, and shorter than S3_ETAG_MAX. */
+/* What the text of elements and headers says; ERR_CORRUPT. Times are "2026-11-21T10:20:30.000Z" or HTTP dates, numbers
+ * decimal digits alone. An ETag loses its quotes; it is plain ASCII, and shorter than S3_ETAG_MAX. */
 int s3_parse_time(const char *text, int64_t *when, struct err *err) MUST_CHECK;
 int s3_parse_number(const char *text, uint64_t *number, struct err *err) MUST_CHECK;
+
+/* "bytes FIRST-LAST/TOTAL", of a Content-Range. */
+struct s3_range {
+    uint64_t first, last, total;
+};
+int s3_parse_range(const char *text, struct s3_range *range, struct err *err) MUST_CHECK;
 int s3_parse_etag(const char *text, char etag[S3_ETAG_MAX], struct err *err) MUST_CHECK;
 
 /* --- lock.c ------------------------------------------------------------------------------------------------------- */

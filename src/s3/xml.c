@@ -349,17 +349,35 @@ int s3_parse_time(const char *text, int64_t *when, struct err *err) {
     return 0;
 }
 
-int s3_parse_number(const char *text, uint64_t *number, struct err *err) {
-    uint64_t value = 0;
-    const char *at = text;
+/* Moves past a number. */
+static bool take_number(const char **at, uint64_t *number) {
+    const char *begin = *at;
     bool overflow = false;
 
-    for (; *at >= '0' && *at <= '9'; at++)
-        overflow |= __builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *at - '0', &value);
-    if (at == text || *at != '\0' || overflow)
+    for (*number = 0; **at >= '0' && **at <= '9'; ++*at)
+        overflow |= __builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, **at - '0', number);
+    return *at > begin && !overflow;
+}
+
+int s3_parse_number(const char *text, uint64_t *number, struct err *err) {
+    const char *at = text;
+    uint64_t value;
+
+    if (!take_number(&at, &value) || *at != '\0')
         return err_set(err, ERR_CORRUPT, "'%.32s' is not a number", text);
     *number = value;
     return 0;
+}
+
+int s3_parse_range(const char *text, struct s3_range *range, struct err *err) {
+    static const char unit[] = "bytes ";
+    const char *at = text + sizeof unit - 1;
+
+    if (strncmp(text, unit, sizeof unit - 1) == 0 && take_number(&at, &range->first) && *at++ == '-' &&
+        take_number(&at, &range->last) && *at++ == '/' && take_number(&at, &range->total) && *at == '\0' &&
+        range->first <= range->last && range->last < range->total)
+        return 0;
+    return err_set(err, ERR_CORRUPT, "'%.64s' is not a range of bytes", text);
 }
 
 int s3_parse_etag(const char *text, char etag[S3_ETAG_MAX], struct err *err) {

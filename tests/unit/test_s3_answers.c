@@ -75,6 +75,8 @@ static void a_part_is_only_the_part_that_was_asked_for(void **state) {
         ANSWER("206 Partial Content", "Content-Length: 4\r\nContent-Range: bytes 2-5/4\r\nETag: \"a\"\r\n", "2345"),
         ANSWER("206 Partial Content", "Content-Length: 4\r\nContent-Range: bytes 2-5/*\r\nETag: \"a\"\r\n", "2345"),
         ANSWER("206 Partial Content", "Content-Length: 4\r\nContent-Range: pages 2-5/10\r\nETag: \"a\"\r\n", "2345"),
+        ANSWER("206 Partial Content", "Content-Length: 4\r\nContent-Range: bytes 2- 5/10\r\nETag: \"a\"\r\n", "2345"),
+        ANSWER("206 Partial Content", "Content-Length: 4\r\nContent-Range: bytes +2-5/10\r\nETag: \"a\"\r\n", "2345"),
         ANSWER("206 Partial Content", "Content-Length: 3\r\nContent-Range: bytes 2-5/10\r\nETag: \"a\"\r\n", "234"),
         ANSWER("206 Partial Content", "Content-Length: 3\r\nContent-Range: bytes 2-5/10\r\n", "234"),
         ANSWER("206 Partial Content", "Content-Length: 4\r\nETag: \"a\"\r\n", "2345"),
