@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,20 +175,15 @@ int s3_list_parts(struct s3 *s3, const char *bucket, const char *key, const char
  * Completing
  */
 
-/* md5(MD5s of the parts)-N: what the whole object's ETag is where the parts' are MD5s. False where they are not. */
+/* False where the ETags of the parts are no MD5s. */
 static bool joined_etag(const struct s3_part *parts, size_t count, char etag[S3_ETAG_MAX]) {
-    uint8_t md5s[S3_MD5_SIZE], digest[EVP_MAX_MD_SIZE];
-    char text[2 * S3_MD5_SIZE + 1];
-    EVP_MD_CTX *hash = mem_require(EVP_MD_CTX_new());
-    bool good = EVP_DigestInit_ex(hash, EVP_md5(), NULL) == 1;
+    uint8_t *md5s = mem_array(count, S3_MD5_SIZE);
+    bool good = true;
 
     for (size_t i = 0; i < count && good; i++)
-        good = s3_etag_is_md5(parts[i].etag) && hex_decode(md5s, sizeof md5s, parts[i].etag) &&
-               EVP_DigestUpdate(hash, md5s, sizeof md5s) == 1;
-    good = good && EVP_DigestFinal_ex(hash, digest, NULL) == 1;
-    EVP_MD_CTX_free(hash);
-    if (good)
-        snprintf(etag, S3_ETAG_MAX, "%s-%zu", hex_encode(text, digest, S3_MD5_SIZE), count);
+        good = s3_etag_is_md5(parts[i].etag) && hex_decode(md5s + i * S3_MD5_SIZE, S3_MD5_SIZE, parts[i].etag);
+    good = good && s3_etag_join(etag, md5s, count, NULL) == 0;
+    free(md5s);
     return good;
 }
 

@@ -49,9 +49,6 @@ int s3_credentials_parse(char *text, const char *path, const char *profile, stru
 
 /* --- sign.c ------------------------------------------------------------------------------------------------------- */
 
-/* Percent-encodes everything but unreserved bytes (RFC 3986); '/' stays, too, if `slashes`. Appends. */
-void s3_encode(struct buffer *out, const char *text, bool slashes);
-
 /* What a signature covers. Names of headers in lower case. */
 struct s3_signing {
     const char *method;

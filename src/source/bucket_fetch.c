@@ -56,10 +56,9 @@ static int not_as_its_etag(const struct bucket_listed *listed, struct err *err) 
 
 /* An object without its tags is worth more than none; but one that is gone is looked for again, tags and all. */
 static int fetch_tags(struct s3 *s3, const char *bucket, const char *key, struct bucket_facts *facts, struct err *err) {
-    const char *count = s3_headers_find(&facts->info.headers, "x-amz-tagging-count");
-    if (!count || strtoul(count, NULL, 10) == 0)
-        return 0;
     struct err why = { 0 };
+    if (!bucket_info_has_tags(&facts->info))
+        return 0;
     if (s3_get_tags(s3, bucket, key, facts->info.version, &facts->tags, &why) == 0)
         return 0;
     if (why.code == ERR_NOT_FOUND || why.code == ERR_INTERRUPTED) {

@@ -75,6 +75,9 @@ char *bucket_path(const char *bucket, const char *key); /* of an entry. The call
 void bucket_entry_make(struct entry *entry, const char *bucket, const struct bucket_listed *listed,
                        const struct s3_info *info, const struct s3_headers *tags, struct log *log);
 
+/* The server says that the object has some; which, s3_get_tags() tells. */
+bool bucket_info_has_tags(const struct s3_info *info);
+
 /* True when it is the object that the entry was made of. */
 bool bucket_entry_is(const struct entry *entry, const struct bucket_listed *listed);
 

@@ -1,5 +1,4 @@
 #include "bucket_internal.h"
-#include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -87,8 +86,7 @@ struct look_job {
 };
 
 static int compare_tags(struct look_job *look, const struct s3_info *info, struct s3_headers *tags, struct err *err) {
-    const char *count = s3_headers_find(&info->headers, "x-amz-tagging-count");
-    if (!bucket_entry_has_tags(&look->entry) && (!count || strcmp(count, "0") == 0))
+    if (!bucket_entry_has_tags(&look->entry) && !bucket_info_has_tags(info))
         return 0;
     if (s3_get_tags(look->place->s3, look->target.bucket, look->target.key, info->version, tags, err) == 0)
         return 1;
@@ -210,16 +208,16 @@ int bucket_place_looked(struct bucket_place *place, struct err *err) {
 /* The ETags that an object with this content has when it went by one PUT, or in parts of our size. */
 struct bucket_compare {
     char etag[S3_ETAG_MAX]; /* of the object that is there */
-    EVP_MD_CTX *whole, *part, *parts;
+    EVP_MD_CTX *whole, *part;
+    struct buffer md5s; /* of the parts so far */
     uint64_t part_size, part_length;
-    unsigned part_count;
     bool failed;
 };
 
 static void compare_free(struct bucket_compare *compare) {
     EVP_MD_CTX_free(compare->whole);
     EVP_MD_CTX_free(compare->part);
-    EVP_MD_CTX_free(compare->parts);
+    buffer_release(&compare->md5s);
     free(compare);
 }
 
@@ -245,17 +243,13 @@ int bucket_compare_begin(struct bucket_place *place, const struct entry *entry, 
     compare->part_size = s3_part_size(entry->size);
     begin_md5(compare, &compare->whole);
     begin_md5(compare, &compare->part);
-    begin_md5(compare, &compare->parts);
     *begun = compare;
     return 0;
 }
 
 static void end_part(struct bucket_compare *compare) {
-    uint8_t md5[S3_MD5_SIZE];
-    compare->failed |=
-        EVP_DigestFinal_ex(compare->part, md5, NULL) != 1 || EVP_DigestUpdate(compare->parts, md5, sizeof md5) != 1;
+    compare->failed |= EVP_DigestFinal_ex(compare->part, buffer_extend(&compare->md5s, S3_MD5_SIZE), NULL) != 1;
     compare->part_length = 0;
-    compare->part_count++;
     begin_md5(compare, &compare->part);
 }
 
@@ -276,17 +270,14 @@ void bucket_compare_data(struct bucket_compare *compare, const void *data, size_
 
 bool bucket_compare_end(struct bucket_compare *compare) {
     uint8_t md5[S3_MD5_SIZE];
+    char in_parts[S3_ETAG_MAX];
     if (!compare)
         return false;
     if (compare->part_length > 0)
         end_part(compare);
-    compare->failed |= EVP_DigestFinal_ex(compare->whole, md5, NULL) != 1;
-    bool same = s3_etag_matches(compare->etag, md5);
-    compare->failed |= EVP_DigestFinal_ex(compare->parts, md5, NULL) != 1;
-    char hex[2 * S3_MD5_SIZE + 1];
-    char *in_parts = mem_format("%s-%u", hex_encode(hex, md5, sizeof md5), compare->part_count);
-    same = !compare->failed && (same || strcmp(compare->etag, in_parts) == 0);
-    free(in_parts);
+    const bool same = !compare->failed && EVP_DigestFinal_ex(compare->whole, md5, NULL) == 1 &&
+                      s3_etag_join(in_parts, compare->md5s.data, compare->md5s.length / S3_MD5_SIZE, NULL) == 0 &&
+                      (s3_etag_matches(compare->etag, md5) || strcmp(compare->etag, in_parts) == 0);
     compare_free(compare);
     return same;
 }

@@ -87,6 +87,11 @@ void bucket_entry_make(struct entry *entry, const char *bucket, const struct buc
         add(entry, "s3.tag.", tags->items[i].name, tags->items[i].value, log);
 }
 
+bool bucket_info_has_tags(const struct s3_info *info) {
+    const char *count = s3_headers_find(&info->headers, "x-amz-tagging-count");
+    return count && strcmp(count, "0") != 0;
+}
+
 bool bucket_entry_is(const struct entry *entry, const struct bucket_listed *listed) {
     const struct entry_attribute *etag = entry_attribute(entry, "s3.etag");
     return entry->type == ENTRY_OBJECT && entry->size == listed->size && entry->mtime == listed->modified && etag &&
@@ -96,24 +101,25 @@ bool bucket_entry_is(const struct entry *entry, const struct bucket_listed *list
 
 /* --- and back ----------------------------------------------------------------------------------------------------- */
 
-static void put_encoded(struct buffer *out, const void *text, size_t length) {
-    const uint8_t *at = text;
-    for (size_t i = 0; i < length; i++) {
-        const bool plain = (at[i] >= 'a' && at[i] <= 'z') || (at[i] >= 'A' && at[i] <= 'Z') ||
-                           (at[i] >= '0' && at[i] <= '9') || strchr("-._~", at[i] ? at[i] : ' ') != NULL;
-        if (plain)
-            buffer_put_u8(out, at[i]);
-        else
-            buffer_printf(out, "%%%02X", at[i]);
-    }
+static char *text_of(const struct entry_attribute *attribute) {
+    return mem_format("%.*s", (int)attribute->length, (const char *)attribute->value);
 }
 
 static void add_named(struct s3_headers *headers, const char *prefix, const char *name,
                       const struct entry_attribute *attribute) {
-    char *full = mem_format("%s%s", prefix, name);
-    char *value = mem_format("%.*s", (int)attribute->length, (const char *)attribute->value);
+    char *full = mem_format("%s%s", prefix, name), *value = text_of(attribute);
     s3_headers_add(headers, full, value);
     free(full);
+    free(value);
+}
+
+static void add_tag(struct buffer *tags, const char *name, const struct entry_attribute *attribute) {
+    char *value = text_of(attribute);
+    if (tags->length > 0)
+        buffer_put_u8(tags, '&');
+    s3_encode(tags, name, false);
+    buffer_put_u8(tags, '=');
+    s3_encode(tags, value, false);
     free(value);
 }
 
@@ -126,12 +132,7 @@ void bucket_entry_headers(const struct entry *entry, bool all, struct s3_headers
         } else if (begins(attribute->name, "s3.meta.")) {
             add_named(headers, META, attribute->name + strlen("s3.meta."), attribute);
         } else if (all && begins(attribute->name, "s3.tag.")) {
-            const char *name = attribute->name + strlen("s3.tag.");
-            if (tags.length > 0)
-                buffer_put_u8(&tags, '&');
-            put_encoded(&tags, name, strlen(name));
-            buffer_put_u8(&tags, '=');
-            put_encoded(&tags, attribute->value, attribute->length);
+            add_tag(&tags, attribute->name + strlen("s3.tag."), attribute);
         }
     }
     if (tags.length > 0)

@@ -61,6 +61,9 @@ void s3_headers_add(struct s3_headers *headers, const char *name, const char *va
 const char *s3_headers_find(const struct s3_headers *headers, const char *name); /* or NULL */
 void s3_headers_release(struct s3_headers *headers);
 
+/* Percent-encodes everything but unreserved bytes (RFC 3986); '/' stays, too, if `slashes`. Appends. */
+void s3_encode(struct buffer *out, const char *text, bool slashes);
+
 struct s3_lock {
     enum s3_lock_mode mode;
     int64_t until;
@@ -121,6 +124,10 @@ int s3_md5(uint8_t md5[S3_MD5_SIZE], const void *data, size_t length, struct err
 /* Without quotes. */
 bool s3_etag_is_md5(const char *etag); /* by its form */
 bool s3_etag_matches(const char *etag, const uint8_t md5[S3_MD5_SIZE]);
+
+/* What the ETag of an upload in parts is, where those of its parts are their MD5s: `md5s` are `count` of these, one
+ * after the other. */
+int s3_etag_join(char etag[S3_ETAG_MAX], const uint8_t *md5s, size_t count, struct err *err) MUST_CHECK;
 
 /* False where the service says (in the headers of an answer) that it encrypts with a key of its own or the customer's:
  * then an ETag only looks like an MD5. */
