@@ -73,7 +73,7 @@ static int explain_refusal(struct removing *removing, const struct version *vers
     struct err why = { 0 };
     int64_t until = 0;
 
-    if (err->code == ERR_SYSTEM || err->code == ERR_INTERRUPTED || err->code == ERR_NOT_FOUND)
+    if (err->code == ERR_SYSTEM || err->code == ERR_INTERRUPTED)
         return -1;
     if (!version->marker && s3_get_lock(store->s3, store->place.bucket, removing->key, version->id, &lock, &why) == 0)
         until = lock.legal_hold ? INT64_MAX : lock.mode != S3_LOCK_NONE && lock.until > clock_now() ? lock.until : 0;
@@ -98,7 +98,7 @@ static int destroy_version(struct removing *removing, const struct version *vers
     const struct s3_store *store = removing->store;
 
     if (s3_delete(store->s3, store->place.bucket, removing->key, version->id, err) < 0) {
-        if (err->code != ERR_NOT_FOUND && explain_refusal(removing, version, err) < 0)
+        if (explain_refusal(removing, version, err) < 0)
             return -1;
         err_clear(err);
         return 0;

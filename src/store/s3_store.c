@@ -209,14 +209,6 @@ static int list_version(void *context, const struct s3_version *version, struct 
     return 0;
 }
 
-static int keep_object(void *context, const struct store_object *object, struct err *err) {
-    const struct kept_listing *listing = context;
-    const struct store_kept kept = {
-        .name = object->name, .size = object->size, .modified = object->modified, .versions = 1
-    };
-    return listing->each(listing->context, &kept, err);
-}
-
 static int list_kept(struct store *base, const char *prefix, store_each_kept *each, void *context, struct err *err) {
     struct s3_store *store = (struct s3_store *)base;
     struct kept_listing listing = { .store = store, .each = each, .context = context };
@@ -228,7 +220,7 @@ static int list_kept(struct store *base, const char *prefix, store_each_kept *ea
     if (status == 0)
         status = hand_on(&listing, &inner);
     else if (listing.stopped.code == ERR_NONE && listing.name[0] == '\0' && s3_store_has_no_versions(store, &inner))
-        return list(base, prefix, keep_object, &listing, err);
+        return store_list_unhidden(base, prefix, each, context, err);
     return status == 0 ? 0 : fail_listing(store, "list the versions below", prefix, &listing.stopped, &inner, err);
 }
 

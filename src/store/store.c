@@ -133,13 +133,17 @@ static int list_as_kept(void *context, const struct store_object *object, struct
     return listing->each(listing->context, &kept, err);
 }
 
+int store_list_unhidden(struct store *store, const char *prefix, store_each_kept *each, void *context,
+                        struct err *err) {
+    struct kept_listing listing = { each, context };
+    return store->ops->list(store, prefix, list_as_kept, &listing, err);
+}
+
 int store_list_kept(struct store *store, const char *prefix, store_each_kept *each, void *context, struct err *err) {
     if (*prefix != '\0' && check_name(prefix, err) < 0)
         return -1;
-    if (store->ops->list_kept != NULL)
-        return store->ops->list_kept(store, prefix, each, context, err);
-    struct kept_listing listing = { each, context };
-    return store->ops->list(store, prefix, list_as_kept, &listing, err);
+    return (store->ops->list_kept != NULL ? store->ops->list_kept : store_list_unhidden)(store, prefix, each, context,
+                                                                                         err);
 }
 
 int store_lock_until(struct store *store, const char *name, int64_t until, struct err *err) {

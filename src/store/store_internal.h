@@ -54,6 +54,10 @@ struct store_lock {
 /* True for a name that may be an object's. `length` bytes of it are looked at. */
 bool store_name_is_valid(const char *name, size_t length);
 
+/* store_list_kept() where nothing is hidden: each object with its one version. */
+int store_list_unhidden(struct store *store, const char *prefix, store_each_kept *each, void *context,
+                        struct err *err) MUST_CHECK;
+
 /* Locks the open file for this process alone, waiting as store_lock_take() does, and writes into it who has it; the
  * lock is the flock, the text a courtesy to those who wait. `name` and `label` are for messages. */
 int lock_file_take(int fd, const char *name, const char *label, int64_t wait, struct err *err) MUST_CHECK;
