@@ -11,24 +11,19 @@
 enum { GLOBALS_MAX = 64 << 20 };
 
 static int run_pg_dumpall(const struct postgres_dump *dump, const char *database, struct buffer *sql, struct err *err) {
-    struct postgres_tool tool = { 0 };
+    /* The preflight saw to its version. */
+    char *tool = postgres_tool_path("pg_dumpall", dump->source->postgres.bin_dir, dump->server_major);
     char *address = postgres_address_for_child(dump->address, database);
     char *owned[] = { mem_format("--dbname=%s", address), mem_format("--database=%s", database) };
-    int result = -1;
-
-    /* Of the same package as pg_dump, and so of its version. */
-    if (postgres_tool_find("pg_dumpall", dump->source->postgres.bin_dir, dump->server_major, &tool, err) != 0)
-        goto out;
     const bool passwords = dump->source->postgres.role_passwords;
     const struct process_options options = {
-        .arguments = (const char *const[]){ tool.path, "--globals-only", "--no-password", owned[0], owned[1],
+        .arguments = (const char *const[]){ tool, "--globals-only", "--no-password", owned[0], owned[1],
                                             passwords ? NULL : "--no-role-passwords", NULL },
         .environment = dump->address->environment,
     };
-    result = process_capture(&options, GLOBALS_MAX, sql, err);
+    const int result = process_capture(&options, GLOBALS_MAX, sql, err);
 
-out:
-    postgres_tool_release(&tool);
+    free(tool);
     free(owned[0]);
     free(owned[1]);
     free(address);

@@ -79,8 +79,10 @@ struct postgres_tool {
     char version[64]; /* "15.8 (Debian 15.8-0+deb12u1)" */
 };
 
-/* In bin_dir alone if there is one. Else where packages put the server's own version, then in PATH. One older than the
- * server is ERR_SOURCE: it would refuse, or worse. */
+/* In bin_dir alone if there is one. Else where packages put the server's own version, then in PATH. Owned. */
+char *postgres_tool_path(const char *name, const char *bin_dir, int server_major);
+
+/* The same, asked for its version. One older than the server is ERR_SOURCE: it would refuse, or worse. */
 int postgres_tool_find(const char *name, const char *bin_dir, int server_major, struct postgres_tool *tool,
                        struct err *err) MUST_CHECK;
 void postgres_tool_release(struct postgres_tool *tool);

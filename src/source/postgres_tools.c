@@ -30,7 +30,7 @@ out:
     return result;
 }
 
-static char *find_path(const char *name, const char *bin_dir, int server_major) {
+char *postgres_tool_path(const char *name, const char *bin_dir, int server_major) {
     /* Where packages keep several versions side by side: Debian, Fedora. */
     char *const candidates[] = { mem_format("/usr/lib/postgresql/%d/bin/%s", server_major, name),
                                  mem_format("/usr/pgsql-%d/bin/%s", server_major, name) };
@@ -48,7 +48,7 @@ static char *find_path(const char *name, const char *bin_dir, int server_major) 
 
 int postgres_tool_find(const char *name, const char *bin_dir, int server_major, struct postgres_tool *tool,
                        struct err *err) {
-    tool->path = find_path(name, bin_dir, server_major);
+    tool->path = postgres_tool_path(name, bin_dir, server_major);
     if (read_version(tool, err) != 0) {
         if (err->code == ERR_NOT_FOUND) {
             err_set(err, ERR_SOURCE, "%s is not there: '%s' cannot be run", name, tool->path);
