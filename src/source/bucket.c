@@ -114,18 +114,14 @@ static int capture_root(const struct source *source, const struct s3_place *root
                         struct log *log, struct bucket_counts *total, struct err *err) {
     struct bucket_counts counts = { 0 };
     char *name = bucket_root_name(root);
-    struct err why = { 0 };
     bool fatal = false;
-    int result = bucket_read(source, root, sink, log, &counts, &fatal, &why);
+    int result = bucket_read(source, root, sink, log, &counts, &fatal, err);
     add_counts(total, &counts);
     if (result == 0) {
         sink->unit(sink->context, name, counts.bytes, false, 0);
-    } else {
-        *err = why;
-        if (!fatal) {
-            sink->trouble(sink->context, name, &why);
-            result = 1;
-        }
+    } else if (!fatal) {
+        sink->trouble(sink->context, name, err);
+        result = 1;
     }
     free(name);
     return result;

@@ -162,15 +162,23 @@ static int query_count(PGconn *conn, const char *sql, uint64_t *count, struct er
     return 0;
 }
 
-int postgres_count_table(PGconn *conn, const struct postgres_table *table, uint64_t *rows, struct err *err) {
+/* For statements: the table itself, without what inherits from it. Owned. */
+static char *only_table(PGconn *conn, const struct postgres_table *table) {
     char *schema = postgres_identifier(conn, table->schema), *name = postgres_identifier(conn, table->name);
-    char *sql = mem_format("SELECT count(*) FROM ONLY %s.%s", schema, name);
+    char *only = mem_format("ONLY %s.%s", schema, name);
+
+    free(schema);
+    free(name);
+    return only;
+}
+
+int postgres_count_table(PGconn *conn, const struct postgres_table *table, uint64_t *rows, struct err *err) {
+    char *only = only_table(conn, table), *sql = mem_format("SELECT count(*) FROM %s", only);
     int result = query_count(conn, sql, rows, err);
 
     if (result != 0)
         result = err_wrap(err, "count the rows of '%s.%s'", table->schema, table->name);
-    free(schema);
-    free(name);
+    free(only);
     free(sql);
     return result;
 }
@@ -198,11 +206,9 @@ static void lock_tables(PGconn *conn, struct postgres_description *about) {
     struct buffer all = { 0 };
 
     for (size_t i = 0; i < about->table_count; i++) {
-        char *schema = postgres_identifier(conn, about->tables[i].schema);
-        char *name = postgres_identifier(conn, about->tables[i].name);
-        buffer_printf(&all, "%s ONLY %s.%s", i > 0 ? "," : "LOCK TABLE", schema, name);
-        free(schema);
-        free(name);
+        char *only = only_table(conn, &about->tables[i]);
+        buffer_printf(&all, "%s %s", i > 0 ? "," : "LOCK TABLE", only);
+        free(only);
     }
     buffer_printf(&all, " IN ACCESS SHARE MODE NOWAIT");
     const bool locked = about->table_count > 0 && try_statement(conn, buffer_text(&all));
@@ -213,11 +219,9 @@ static void lock_tables(PGconn *conn, struct postgres_description *about) {
         table->counted = locked;
         if (locked)
             continue;
-        char *schema = postgres_identifier(conn, table->schema), *name = postgres_identifier(conn, table->name);
-        char *sql = mem_format("LOCK TABLE ONLY %s.%s IN ACCESS SHARE MODE NOWAIT", schema, name);
+        char *only = only_table(conn, table), *sql = mem_format("LOCK TABLE %s IN ACCESS SHARE MODE NOWAIT", only);
         table->counted = try_statement(conn, sql);
-        free(schema);
-        free(name);
+        free(only);
         free(sql);
     }
 }
