@@ -36,21 +36,7 @@ static int fatal(struct reading *reading) {
 
 /* Into the sink. */
 static int deliver(struct reading *reading, struct err *err) {
-    struct source_sink *sink = reading->sink;
-    const uint8_t *at = reading->data.data;
-    for (size_t left = reading->data.length; left > 0;) {
-        void *space;
-        size_t room;
-        if (sink->space(sink->context, &space, &room, err) < 0)
-            return fatal(reading);
-        const size_t part = left < room ? left : room;
-        memcpy(space, at, part);
-        if (sink->fill(sink->context, part, err) < 0)
-            return fatal(reading);
-        at += part;
-        left -= part;
-    }
-    return 0;
+    return source_write(reading->sink, reading->data.data, reading->data.length, err) < 0 ? fatal(reading) : 0;
 }
 
 static int end_object(struct reading *reading, const struct bucket_listed *listed, const struct bucket_facts *facts,

@@ -86,16 +86,9 @@ static int command_preflight(const struct source *source, struct log *log, struc
 static int end_output(const struct source *source, struct source_sink *sink, struct log *log, int64_t started,
                       uint64_t bytes, bool whole, struct err *err) {
     char *path = mem_string(output_name(source));
-    const struct entry entry = {
-        .path = path,
-        .type = ENTRY_STREAM,
-        .flags = whole ? 0 : ENTRY_INCOMPLETE,
-        .mode = 0600,
-        .mtime = started,
-        .ctime = started,
-        .size = bytes,
-    };
+    struct entry entry = source_stream(path, started, bytes);
 
+    entry.flags = whole ? 0 : ENTRY_INCOMPLETE;
     const int result = sink->end(sink->context, &entry, err);
     if (result == 0 && whole) {
         if (bytes == 0)

@@ -189,20 +189,9 @@ static int run_pg_dump(struct task *task, struct err *err) {
     return process_wait(task->process, NULL, err);
 }
 
-static struct entry describe_entry(const struct task *task, char *path, uint64_t size) {
-    return (struct entry){
-        .path = path,
-        .type = ENTRY_STREAM,
-        .mode = 0600,
-        .mtime = task->started,
-        .ctime = task->started,
-        .size = size,
-    };
-}
-
 static int end_dump(const struct task *task, struct err *err) {
     char *path = mem_format("%s.dump", task->database->path);
-    const struct entry entry = describe_entry(task, path, task->bytes);
+    const struct entry entry = source_stream(path, task->started, task->bytes);
     const int result = task->dump->sink->end(task->dump->sink->context, &entry, err);
 
     free(path);
@@ -214,7 +203,7 @@ static int put_description(const struct task *task, struct err *err) {
     char *path = mem_format("%s.json", task->database->path);
 
     postgres_description_encode(&task->about, &text);
-    const struct entry entry = describe_entry(task, path, text.length);
+    const struct entry entry = source_stream(path, task->started, text.length);
     const int result = source_put(task->dump->sink, &entry, text.data, text.length, err);
     buffer_release(&text);
     free(path);

@@ -40,14 +40,7 @@ enum postgres_outcome postgres_dump_globals(const struct postgres_dump *dump, co
         err_wrap(err, "roles and tablespaces");
         outcome = postgres_report_trouble(dump, path, err);
     } else {
-        const struct entry entry = {
-            .path = path,
-            .type = ENTRY_STREAM,
-            .mode = 0600,
-            .mtime = started,
-            .ctime = started,
-            .size = sql.length,
-        };
+        const struct entry entry = source_stream(path, started, sql.length);
         if (source_put(dump->sink, &entry, sql.data, sql.length, err) != 0)
             outcome = POSTGRES_STOP;
     }

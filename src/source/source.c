@@ -40,7 +40,7 @@ int source_copy(struct source_sink *sink, int fd, uint64_t *bytes, struct err *e
     return 0;
 }
 
-int source_put(struct source_sink *sink, const struct entry *entry, const void *data, size_t length, struct err *err) {
+int source_write(struct source_sink *sink, const void *data, size_t length, struct err *err) {
     const uint8_t *at = data;
 
     while (length > 0) {
@@ -55,5 +55,22 @@ int source_put(struct source_sink *sink, const struct entry *entry, const void *
         at += part;
         length -= part;
     }
+    return 0;
+}
+
+struct entry source_stream(char *path, int64_t begun, uint64_t size) {
+    return (struct entry){
+        .path = path,
+        .type = ENTRY_STREAM,
+        .mode = 0600,
+        .mtime = begun,
+        .ctime = begun,
+        .size = size,
+    };
+}
+
+int source_put(struct source_sink *sink, const struct entry *entry, const void *data, size_t length, struct err *err) {
+    if (source_write(sink, data, length, err) != 0)
+        return -1;
     return sink->end(sink->context, entry, err);
 }

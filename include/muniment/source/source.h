@@ -120,6 +120,12 @@ const struct source_kind *source_kind_find(const char *name);
  * (may be NULL). A read error is ERR_SOURCE, the sink's error its own. */
 int source_copy(struct source_sink *sink, int fd, uint64_t *bytes, struct err *err) MUST_CHECK;
 
+/* Content of the entry that comes next, from memory. */
+int source_write(struct source_sink *sink, const void *data, size_t length, struct err *err) MUST_CHECK;
+
+/* The entry of a dump or an output that was begun then. Borrows the path. */
+struct entry source_stream(char *path, int64_t begun, uint64_t size);
+
 /* One entry from memory. */
 int source_put(struct source_sink *sink, const struct entry *entry, const void *data, size_t length,
                struct err *err) MUST_CHECK;
