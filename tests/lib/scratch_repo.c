@@ -7,6 +7,7 @@
 
 #include "scratch.h"
 #include "scratch_repo.h"
+#include <muniment/repo/journal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,4 +60,39 @@ size_t scratch_repo_list(const struct scratch_repo *scratch, const char *folder,
         snprintf(first, REPO_NAME_MAX, "%s", count > 0 ? names.items[0].name : "");
     store_names_release(&names);
     return count;
+}
+
+void scratch_repo_expect_sealed(const struct scratch_repo *scratch, const char *text) {
+    struct store_names names = { 0 };
+    struct err err = { 0 };
+    assert_success(store_names_load(scratch->store, "", &names, &err), &err);
+    assert_true(names.count > 0);
+    for (size_t i = 0; i < names.count; i++) {
+        struct buffer content = { 0 };
+        load(scratch, names.items[i].name, &content);
+        assert_null(memmem(content.data, content.length, text, strlen(text)));
+        buffer_release(&content);
+    }
+    store_names_release(&names);
+}
+
+struct counting {
+    const char *event, *field, *value;
+    size_t count;
+};
+
+static int count_event(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
+    struct counting *counting = context;
+    (void)segment, (void)err;
+    const char *found = counting->field ? journal_field(entry, counting->field) : "";
+    counting->count += strcmp(entry->event, counting->event) == 0 && found &&
+                       (!counting->value || strcmp(found, counting->value) == 0);
+    return 0;
+}
+
+size_t scratch_repo_journalled(struct repo *repo, const char *event, const char *field, const char *value) {
+    struct counting counting = { .event = event, .field = field, .value = value };
+    struct err err = { 0 };
+    assert_success(journal_walk(repo, count_event, &counting, &err), &err);
+    return counting.count;
 }

@@ -25,4 +25,11 @@ void scratch_repo_copy(const struct scratch_repo *scratch, const char *from, con
  */
 size_t scratch_repo_list(const struct scratch_repo *scratch, const char *folder, char *first);
 
+/* No stored object has this text in the clear. */
+void scratch_repo_expect_sealed(const struct scratch_repo *scratch, const char *text);
+
+/* How often an event stands in the journal, which must be whole: with this value of a field, or any (NULL); `field` may
+ * be NULL, too. */
+size_t scratch_repo_journalled(struct repo *repo, const char *event, const char *field, const char *value);
+
 #endif

@@ -194,29 +194,12 @@ static size_t count_at(struct erase_world *world, size_t place, const char *fold
     return counting.count;
 }
 
-struct tally {
-    const char *event, *field, *value;
-    size_t count;
-};
-
-static int count_event(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
-    struct tally *tally = context;
-    (void)segment, (void)err;
-    const char *value = tally->field ? journal_field(entry, tally->field) : NULL;
-    tally->count +=
-        strcmp(entry->event, tally->event) == 0 && (!tally->field || (value && strcmp(value, tally->value) == 0));
-    return 0;
-}
-
 /* In the journal of a place, which must be whole. */
 static size_t journalled(struct erase_world *world, size_t place, const char *event, const char *field,
                          const char *value) {
-    struct err err = { 0 };
-    struct tally tally = { .event = event, .field = field, .value = value };
     struct repo there = *repo_of(world);
     there.store = store_at(world, place);
-    assert_success(journal_walk(&there, count_event, &tally, &err), &err);
-    return tally.count;
+    return scratch_repo_journalled(&there, event, field, value);
 }
 
 static void lock_on_mirror(struct erase_world *world, const char *name, int64_t until) {

@@ -65,21 +65,12 @@ static void a_hold_is_loaded_as_it_was_placed(void **state) {
 
 static void nothing_of_its_texts_is_in_the_clear(void **state) {
     (void)state;
-    struct err err = { 0 };
     struct scratch_repo scratch;
-    struct store_names names = { 0 };
     scratch_repo_open(&scratch);
     struct hold hold = hold_of(HOLD_SET);
     place(&scratch.repo, &hold);
-    assert_success(store_names_load(scratch.store, "", &names, &err), &err);
-    for (size_t i = 0; i < names.count; i++) {
-        struct buffer bytes = { 0 };
-        assert_success(store_get(scratch.store, names.items[i].name, 1 << 20, &bytes, &err), &err);
-        assert_null(memmem(bytes.data, bytes.length, "dispute", 7));
-        assert_null(memmem(bytes.data, bytes.length, "case 7", 6));
-        buffer_release(&bytes);
-    }
-    store_names_release(&names);
+    scratch_repo_expect_sealed(&scratch, "dispute");
+    scratch_repo_expect_sealed(&scratch, "case 7");
     scratch_repo_close(&scratch);
 }
 
@@ -196,12 +187,6 @@ static void a_released_hold_is_gone_and_journalled(void **state) {
 /* --- what they keep ------------------------------------------------------------------------------------------------
  */
 
-static int expire(struct mirror_world *world, int night, struct purge_result *result, struct err *err) {
-    struct purge_expiry expiry = { .head = world->heads[night], .reason = "test" };
-    struct purge_options options = { .now = clock_now(), .expiries = &expiry, .expiry_count = 1 };
-    return purge_run(&world->scratch.repo, &options, result, err);
-}
-
 static void a_purge_keeps_what_is_held_by_now(void **state) {
     (void)state;
     struct err err = { 0 };
@@ -214,17 +199,17 @@ static void a_purge_keeps_what_is_held_by_now(void **state) {
     struct hold hold = hold_of(HOLD_SNAPSHOT);
     hold.snapshot = world.heads[0];
     place(&world.scratch.repo, &hold);
-    assert_success(expire(&world, 0, &result, &err), &err);
+    assert_success(mirror_world_purge(&world, 0, &result, &err), &err);
     assert_int_equal(result.heads_removed, 0);
     assert_int_equal(result.packs_destroyed, 0);
     mirror_world_sync(&world, true);
     mirror_world_expect_restorable(&world, 0);
 
     /* The other one goes, and so does this one once it is released. */
-    assert_success(expire(&world, 3, &result, &err), &err);
+    assert_success(mirror_world_purge(&world, 3, &result, &err), &err);
     assert_int_equal(result.heads_removed, 1);
     assert_success(hold_release(&world.scratch.repo, hold.id, clock_now(), whole, &err), &err);
-    assert_success(expire(&world, 0, &result, &err), &err);
+    assert_success(mirror_world_purge(&world, 0, &result, &err), &err);
     assert_int_equal(result.heads_removed, 1);
     mirror_world_close(&world);
 }
@@ -243,11 +228,11 @@ static void a_hold_that_vanished_ends_a_purge(void **state) {
     place(&world.scratch.repo, &hold);
     assert_int_equal(scratch_repo_list(&world.scratch, "holds", name), 1);
     assert_success(store_remove(world.scratch.store, name, NULL, &err), &err);
-    assert_failure(expire(&world, 0, &result, &err), ERR_CORRUPT, &err);
+    assert_failure(mirror_world_purge(&world, 0, &result, &err), ERR_CORRUPT, &err);
     assert_int_equal(scratch_repo_list(&world.scratch, "snapshots", NULL), 2);
 
     assert_success(hold_release(&world.scratch.repo, hold.id, clock_now(), whole, &err), &err);
-    assert_success(expire(&world, 0, &result, &err), &err);
+    assert_success(mirror_world_purge(&world, 0, &result, &err), &err);
     assert_int_equal(result.heads_removed, 1);
 
     /* One whose time is over need not be there. */
@@ -256,7 +241,7 @@ static void a_hold_that_vanished_ends_a_purge(void **state) {
     place(&world.scratch.repo, &ended);
     assert_int_equal(scratch_repo_list(&world.scratch, "holds", name), 1);
     assert_success(store_remove(world.scratch.store, name, NULL, &err), &err);
-    assert_success(expire(&world, 3, &result, &err), &err);
+    assert_success(mirror_world_purge(&world, 3, &result, &err), &err);
     assert_int_equal(result.heads_removed, 1);
     mirror_world_close(&world);
 }
@@ -274,7 +259,7 @@ static void a_hold_that_cannot_be_read_ends_a_purge(void **state) {
     place(&world.scratch.repo, &hold);
     assert_int_equal(scratch_repo_list(&world.scratch, "holds", name), 1);
     scratch_repo_flip(&world.scratch, name, 60, 1);
-    assert_failure(expire(&world, 0, &result, &err), ERR_CORRUPT, &err);
+    assert_failure(mirror_world_purge(&world, 0, &result, &err), ERR_CORRUPT, &err);
     assert_int_equal(scratch_repo_list(&world.scratch, "snapshots", NULL), 1);
     mirror_world_close(&world);
 }

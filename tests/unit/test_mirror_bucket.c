@@ -112,25 +112,8 @@ static void wait_for_the_next_second(void) {
         nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 }
 
-struct tally {
-    const char *event;
-    size_t count;
-    bool with_ids;
-};
-
-static int count_event(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
-    struct tally *tally = context;
-    (void)segment, (void)err;
-    if (strcmp(entry->event, tally->event) == 0 && (!tally->with_ids || journal_field(entry, "ids")))
-        tally->count++;
-    return 0;
-}
-
 static size_t journalled(struct bucket_world *there, const char *event, bool with_ids) {
-    struct err err = { 0 };
-    struct tally tally = { .event = event, .with_ids = with_ids };
-    assert_success(journal_walk(&there->world.scratch.repo, count_event, &tally, &err), &err);
-    return tally.count;
+    return scratch_repo_journalled(&there->world.scratch.repo, event, with_ids ? "ids" : NULL, NULL);
 }
 
 static char *key_of(const char *name) {

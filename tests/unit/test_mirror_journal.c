@@ -46,26 +46,6 @@ static void expect_whole(struct repo *repo) {
     assert_success(journal_walk(repo, NULL, NULL, &err), &err);
 }
 
-/* How often an event stands in the journal. */
-struct counting {
-    const char *event;
-    size_t count;
-};
-
-static int count_event(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
-    struct counting *counting = context;
-    (void)segment, (void)err;
-    counting->count += strcmp(entry->event, counting->event) == 0;
-    return 0;
-}
-
-static size_t count_events(struct repo *repo, const char *event) {
-    struct counting counting = { .event = event };
-    struct err err = { 0 };
-    assert_success(journal_walk(repo, count_event, &counting, &err), &err);
-    return counting.count;
-}
-
 static uint64_t drop(struct repo *repo, int64_t now) {
     static const char *const MIRRORS[] = { "test" };
     struct heads heads = { 0 };
@@ -162,7 +142,7 @@ static void a_mirror_tells_that_the_repositorys_journal_was_cut(void **state) {
         expect_whole(&there);
         assert_true(mirror_world_has_night(&world, 0));
         assert_true(mirror_world_has_night(&world, 1));
-        assert_int_equal(count_events(repo, "diverged"), 1);
+        assert_int_equal(scratch_repo_journalled(repo, "diverged", NULL, NULL), 1);
         assert_int_equal(mirror_journal(repo, world.mirror, "test", mirror_world_time(3), &err), -1);
         assert_int_equal(err.code, ERR_DIVERGED);
         err_clear(&err);
@@ -181,7 +161,7 @@ static void junk_on_a_mirror_is_no_journal(void **state) {
     char *leaf = mem_format("0011223344556677-0000000001-%064d", 0);
     assert_success(store_put(world.mirror, repo_name(&world.scratch.repo, name, "journal", leaf), "x", 1, &err), &err);
     mirror_world_sync(&world, true);
-    assert_int_equal(count_events(&world.scratch.repo, "diverged"), 0);
+    assert_int_equal(scratch_repo_journalled(&world.scratch.repo, "diverged", NULL, NULL), 0);
     free(leaf);
     mirror_world_close(&world);
 }
@@ -199,7 +179,7 @@ static void the_end_of_a_night_reaches_every_mirror(void **state) {
     append(repo, mirror_world_time(1), "verified", "mirror", "another");
     assert_success(mirror_journal(repo, world.mirror, "test", mirror_world_time(1), &err), &err);
     assert_int_equal(count_segments(&there), count_segments(repo));
-    assert_int_equal(count_events(&there, "checked"), 1);
+    assert_int_equal(scratch_repo_journalled(&there, "checked", NULL, NULL), 1);
     expect_whole(&there);
     mirror_world_close(&world);
 }
@@ -260,8 +240,9 @@ static void what_is_dropped_from_a_bucket_leaves_no_version(void **state) {
     int64_t now = clock_now() + 500 * DAY;
     assert_int_equal(drop_all(&there.repo, now), 11);
     expect_whole(&there.repo);
-    assert_int_equal(count_events(&there.repo, "checkpoint"), 1);
-    assert_int_equal(count_events(&there.repo, "removed"), 11); /* with the ids of the versions */
+    assert_int_equal(scratch_repo_journalled(&there.repo, "checkpoint", NULL, NULL), 1);
+    assert_int_equal(scratch_repo_journalled(&there.repo, "removed", NULL, NULL),
+                     11); /* with the ids of the versions */
     assert_success(store_names_load(there.store, repo_folder(&there.repo, folder, "journal"), &names, &err), &err);
     assert_int_equal(names.count, 3);
     store_names_release(&names);
@@ -293,11 +274,11 @@ static void segments_are_locked_for_as_long_as_the_journal_is_kept(void **state)
     there.repo.journal_keep = 0;
     assert_int_equal(drop_all(&there.repo, now), 0);
     assert_int_equal(count_segments(&there.repo), 6);
-    assert_int_equal(count_events(&there.repo, "refused"), 3);
+    assert_int_equal(scratch_repo_journalled(&there.repo, "refused", NULL, NULL), 3);
     expect_whole(&there.repo);
-    assert_int_equal(count_events(&there.repo, "checked"), 1);
+    assert_int_equal(scratch_repo_journalled(&there.repo, "checked", NULL, NULL), 1);
     assert_int_equal(drop_all(&there.repo, now), 0); /* the last one, which had to stay before */
-    assert_int_equal(count_events(&there.repo, "refused"), 4);
+    assert_int_equal(scratch_repo_journalled(&there.repo, "refused", NULL, NULL), 4);
     assert_int_equal(drop_all(&there.repo, now), 0);
     assert_int_equal(count_segments(&there.repo), 8);
     close_bucket(&there);
