@@ -97,6 +97,10 @@ void render_verdict(const struct report *report, struct buffer *out) {
         buffer_printf(out, "Not as promised: %s, listed in part 8.", form_count(count, numbers.findings, "finding"));
 }
 
+int64_t render_limit(int64_t seconds) {
+    return seconds > 0 ? seconds : -1;
+}
+
 bool render_policy_is_sooner(const struct report *report) {
     return report->erasure_horizon >= 0 &&
            (report->erased_after == 0 || report->generated + report->erasure_horizon < report->erased_after);

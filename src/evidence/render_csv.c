@@ -149,7 +149,7 @@ static void put_policies(struct rows *rows, const struct report *report) {
         cell_count(rows, policy->weekly);
         cell_count(rows, policy->monthly);
         cell_count(rows, policy->yearly);
-        cell_span(rows, policy->max_age > 0 ? policy->max_age : -1);
+        cell_span(rows, render_limit(policy->max_age));
         cell_span(rows, policy->purge_within);
         cell_span(rows, policy->interval);
         cell_flag(rows, policy->strict);

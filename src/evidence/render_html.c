@@ -26,21 +26,21 @@ static void put_head(struct buffer *out, const struct report *report) {
 }
 
 static void put_verdict(struct buffer *out, const struct report *report, const struct render_numbers *numbers) {
+    const struct html_row row = html_row(out, "numbers.");
     buffer_printf(out,
                   "<div class=\"verdict %s\"><svg width=44 height=44 viewBox=\"0 0 12 12\" aria-hidden=true><use "
                   "href=\"#%s\"/></svg><div><p class=word>%s</p><p>",
                   report->as_expected ? "good" : "bad", report->as_expected ? "yes" : "no",
                   report->as_expected ? "As promised" : "Not as promised");
     if (!report->as_expected) {
-        html_count(out, "numbers.findings", numbers->findings);
+        html_count(&row, "", "findings", numbers->findings);
         buffer_printf(out, " %s <a href=\"#part-8\">not agree</a>.",
                       numbers->findings == 1 ? "thing does" : "things do");
     } else {
         buffer_printf(out, "Every copy, deadline and destruction was found as the policy and the journal say.");
     }
     if (numbers->exceptions > 0) {
-        buffer_printf(out, " ");
-        html_count(out, "numbers.exceptions", numbers->exceptions);
+        html_count(&row, " ", "exceptions", numbers->exceptions);
         buffer_printf(out, " <a href=\"#part-8\">exception%s</a> %s meant.", numbers->exceptions == 1 ? "" : "s",
                       numbers->exceptions == 1 ? "is" : "are");
     }
@@ -55,6 +55,7 @@ static void put_findings(struct buffer *out, const struct report *report) {
     buffer_printf(out, "<ul class=findings>\n");
     for (size_t i = 0; i < report->finding_count && shown < FINDINGS_AT_TOP; i++) {
         const struct report_finding *finding = &report->findings[i];
+        const struct html_row row = html_row(out, "findings.%zu.", i);
         if (finding->kind == FINDING_EXCEPTION)
             continue;
         buffer_printf(out, "<li><b class=bad>%s</b> ", finding_kind_text(finding->kind));
@@ -62,7 +63,7 @@ static void put_findings(struct buffer *out, const struct report *report) {
             html_text(out, finding->place);
             buffer_printf(out, ": ");
         }
-        html_word(out, FIELD("findings.%zu.text", i), finding->text);
+        html_word(&row, "", "text", finding->text);
         buffer_printf(out, "\n");
         shown++;
     }
@@ -70,18 +71,17 @@ static void put_findings(struct buffer *out, const struct report *report) {
 }
 
 static void put_promise(struct buffer *out, const struct report *report) {
-    buffer_printf(out, "<p class=promise>A row deleted on ");
-    html_date(out, "generated", report->generated);
+    const struct html_row whole = { .out = out }, erasure = html_row(out, "erasure.");
+    html_date(&whole, "<p class=promise>A row deleted on ", "generated", report->generated);
     if (report->erased_after != 0) {
-        buffer_printf(out, " is in no backup after <strong>");
-        html_date(out, "erasure.erased_after", report->erased_after);
+        html_date(&erasure, " is in no backup after <strong>", "erased_after", report->erased_after);
         buffer_printf(out, "</strong>.");
     } else {
         buffer_printf(out, " may stay in a backup <strong>without end</strong>.");
     }
     if (render_policy_is_sooner(report)) {
-        buffer_printf(out, " By the policy, with every run in time, it is gone within ");
-        html_span(out, "erasure.horizon", report->erasure_horizon, "");
+        html_span(&erasure, " By the policy, with every run in time, it is gone within ", "horizon",
+                  report->erasure_horizon, "");
         buffer_printf(out, ".");
     }
     buffer_printf(out, "</p>\n");
@@ -89,11 +89,11 @@ static void put_promise(struct buffer *out, const struct report *report) {
 
 static void number(struct buffer *out, const char *field, uint64_t value, const char *of, uint64_t all,
                    const char *words) {
-    buffer_printf(out, "<div%s><dt>%s<dd>", of != NULL && value < all ? " class=short" : "", words);
-    html_count(out, FIELD("numbers.%s", field), value);
+    const struct html_row row = html_row(out, "numbers.");
+    buffer_printf(out, "<div%s><dt>%s", of != NULL && value < all ? " class=short" : "", words);
+    html_count(&row, "<dd>", field, value);
     if (of != NULL) {
-        buffer_printf(out, "<span> of ");
-        html_count(out, FIELD("numbers.%s", of), all);
+        html_count(&row, "<span> of ", of, all);
         buffer_printf(out, "</span>");
     }
     buffer_printf(out, "</div>\n");
@@ -116,12 +116,10 @@ static void put_numbers(struct buffer *out, bool as_expected, const struct rende
 static void put_masthead(struct buffer *out, const struct report *report) {
     struct render_numbers numbers;
     render_count(report, &numbers);
-    buffer_printf(out, "<body>\n<header class=masthead>\n<p class=kicker>Backup report</p>\n<h1>");
-    html_word(out, "set", report->set);
-    buffer_printf(out, "</h1>\n<p class=period>");
-    html_date(out, "from", report->from);
-    buffer_printf(out, " to ");
-    html_date(out, "until", report->until);
+    const struct html_row whole = { .out = out };
+    html_word(&whole, "<body>\n<header class=masthead>\n<p class=kicker>Backup report</p>\n<h1>", "set", report->set);
+    html_date(&whole, "</h1>\n<p class=period>", "from", report->from);
+    html_date(&whole, " to ", "until", report->until);
     buffer_printf(out, "</p>\n");
     put_verdict(out, report, &numbers);
     put_findings(out, report);
@@ -134,22 +132,15 @@ static void put_masthead(struct buffer *out, const struct report *report) {
 }
 
 static void html_about(struct buffer *out, const struct report *report) {
-    buffer_printf(out, "<dl class=facts><dt>Set<dd>");
-    html_word(out, "set", report->set);
-    buffer_printf(out, " <span class=id>");
-    html_word(out, "set_id", report->set_id);
-    buffer_printf(out, "</span><dt>Period<dd>");
-    html_time(out, "from", report->from, "");
-    buffer_printf(out, " to ");
-    html_time(out, "until", report->until, "");
-    buffer_printf(out, "<dt>Generated<dd>");
-    html_time(out, "generated", report->generated, "");
-    buffer_printf(out, "; times are UTC<dt>By<dd>muniment ");
-    html_word(out, "tool", report->tool);
-    buffer_printf(out, "<dt>Signer<dd class=id>");
-    html_word(out, "signer", report->signer[0] != '\0' ? report->signer : NULL);
-    buffer_printf(out, "<dt>Report<dd class=id>");
-    html_word(out, "id", report->id);
+    const struct html_row whole = { .out = out };
+    html_word(&whole, "<dl class=facts><dt>Set<dd>", "set", report->set);
+    html_word(&whole, " <span class=id>", "set_id", report->set_id);
+    html_time(&whole, "</span><dt>Period<dd>", "from", report->from, "");
+    html_time(&whole, " to ", "until", report->until, "");
+    html_time(&whole, "<dt>Generated<dd>", "generated", report->generated, "");
+    html_word(&whole, "; times are UTC<dt>By<dd>muniment ", "tool", report->tool);
+    html_word(&whole, "<dt>Signer<dd class=id>", "signer", report->signer[0] != '\0' ? report->signer : NULL);
+    html_word(&whole, "<dt>Report<dd class=id>", "id", report->id);
     buffer_printf(out, "</dl>\n");
 }
 

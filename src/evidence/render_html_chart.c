@@ -82,10 +82,8 @@ void html_calendar(struct buffer *out, const struct report *report) {
     buffer_printf(out, "</div>\n<p class=legend>");
     static const char *const WORDS[] = { "as expected", "late", "partial", "failed", "missed", "not over yet" };
     for (int outcome = 0; outcome <= RUN_EXPECTED; outcome++) {
-        char shape[16];
-        snprintf(shape, sizeof shape, "r%d", outcome);
         buffer_printf(out, "<span>");
-        html_mark(out, shape, "");
+        html_mark(out, "", "r%d", outcome);
         buffer_printf(out, "%s</span> ", WORDS[outcome]);
     }
     buffer_printf(out, "</p>\n");
@@ -170,20 +168,17 @@ static void put_legend(struct buffer *out) {
     static const struct {
         const char *shape, *word;
     } TIERS[] = { { "l1", "daily" }, { "l2", "weekly" }, { "l4", "monthly" }, { "l8", "yearly" }, { "l0", "no tier" } };
-    static const char *const STATES[] = { "whole", "incomplete", "absent", "hidden", "unknown" };
     buffer_printf(out, "<p class=legend>");
     for (size_t i = 0; i < sizeof TIERS / sizeof *TIERS; i++) {
         buffer_printf(out, "<span>");
-        html_mark(out, TIERS[i].shape, "");
+        html_mark(out, "", "%s", TIERS[i].shape);
         buffer_printf(out, "%s</span> ", TIERS[i].word);
     }
     buffer_printf(out, "<span class=gap></span>");
     for (int state = 0; state <= COPY_UNKNOWN; state++) {
-        char shape[16];
-        snprintf(shape, sizeof shape, "c%d", state);
         buffer_printf(out, "<span>");
-        html_mark(out, shape, "");
-        buffer_printf(out, "%s</span> ", STATES[state]);
+        html_mark(out, "", "c%d", state);
+        buffer_printf(out, "%s</span> ", copy_state_text((enum copy_state)state));
     }
     buffer_printf(out, "</p>\n");
 }

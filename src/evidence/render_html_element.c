@@ -37,87 +37,105 @@ void html_text(struct buffer *out, const char *text) {
     free(escaped);
 }
 
-const char *html_field(char text[FIELD_SIZE], const char *format, ...) {
+struct html_row html_row(struct buffer *out, const char *path, ...) {
+    struct html_row row = { .out = out };
     va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, FIELD_SIZE, format, arguments);
+    va_start(arguments, path);
+    vsnprintf(row.path, sizeof row.path, path, arguments);
     va_end(arguments);
-    return text;
+    return row;
 }
 
-static void none(struct buffer *out, const char *field, const char *otherwise) {
-    buffer_printf(out, "<data class=none data-field=\"%s\" value=\"\">%s</data>", field, otherwise);
+/* Opens an element up to its attributes that follow. */
+static void open_element(const struct html_row *row, const char *before, const char *element, const char *name) {
+    buffer_printf(row->out, "%s<%s data-field=\"%s%s\"", before, element, row->path, name);
+}
+
+static void none(const struct html_row *row, const char *before, const char *name, const char *otherwise) {
+    open_element(row, before, "data class=none", name);
+    buffer_printf(row->out, " value=\"\">%s</data>", otherwise);
 }
 
 /* bdi: text of others must not turn the direction of what stands beside it. */
-void html_word(struct buffer *out, const char *field, const char *text) {
+void html_word(const struct html_row *row, const char *before, const char *name, const char *text) {
     if (text == NULL) {
-        none(out, field, "&ndash;");
+        none(row, before, name, "&ndash;");
         return;
     }
-    buffer_printf(out, "<bdi data-field=\"%s\">", field);
-    html_text(out, text);
-    buffer_printf(out, "</bdi>");
+    open_element(row, before, "bdi", name);
+    buffer_printf(row->out, ">");
+    html_text(row->out, text);
+    buffer_printf(row->out, "</bdi>");
 }
 
-void html_count(struct buffer *out, const char *field, uint64_t value) {
+void html_count(const struct html_row *row, const char *before, const char *name, uint64_t value) {
     char digits[32];
     int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
-    buffer_printf(out, "<data data-field=\"%s\" value=%s>", field, digits);
+    open_element(row, before, "data", name);
+    buffer_printf(row->out, " value=%s>", digits);
     for (int i = 0; i < length; i++) {
         if (i > 0 && length > 4 && (length - i) % 3 == 0)
-            buffer_printf(out, "\xe2\x80\xaf"); /* a narrow space that does not break */
-        buffer_put_u8(out, (uint8_t)digits[i]);
+            buffer_printf(row->out, "\xe2\x80\xaf"); /* a narrow space that does not break */
+        buffer_put_u8(row->out, (uint8_t)digits[i]);
     }
-    buffer_printf(out, "</data>");
+    buffer_printf(row->out, "</data>");
 }
 
-void html_bytes(struct buffer *out, const char *field, uint64_t bytes) {
+void html_bytes(const struct html_row *row, const char *before, const char *name, uint64_t bytes) {
     char text[FORM_TEXT];
-    buffer_printf(out, "<data data-field=\"%s\" value=%llu>%s</data>", field, (unsigned long long)bytes,
-                  form_bytes(text, bytes));
+    open_element(row, before, "data", name);
+    buffer_printf(row->out, " value=%llu>%s</data>", (unsigned long long)bytes, form_bytes(text, bytes));
 }
 
-void html_span(struct buffer *out, const char *field, int64_t seconds, const char *otherwise) {
+void html_span(const struct html_row *row, const char *before, const char *name, int64_t seconds,
+               const char *otherwise) {
     char text[CLOCK_TEXT];
-    if (seconds < 0)
-        none(out, field, otherwise);
-    else
-        buffer_printf(out, "<data data-field=\"%s\" value=%lld>%s</data>", field, (long long)seconds,
-                      clock_format_span(text, seconds));
+    if (seconds < 0) {
+        none(row, before, name, otherwise);
+        return;
+    }
+    open_element(row, before, "data", name);
+    buffer_printf(row->out, " value=%lld>%s</data>", (long long)seconds, clock_format_span(text, seconds));
 }
 
-void html_seconds(struct buffer *out, const char *field, double seconds) {
+void html_seconds(const struct html_row *row, const char *before, const char *name, double seconds) {
     char text[FORM_TEXT];
-    buffer_printf(out, "<data data-field=\"%s\" value=%.3f>%s</data>", field, seconds, form_seconds(text, seconds));
+    open_element(row, before, "data", name);
+    buffer_printf(row->out, " value=%.3f>%s</data>", seconds, form_seconds(text, seconds));
 }
 
-static void put_time(struct buffer *out, const char *field, int64_t when, bool date) {
+static void put_time(const struct html_row *row, const char *before, const char *name, int64_t when, bool date) {
     char text[CLOCK_TEXT];
     struct tm tm;
     time_t seconds = (time_t)when;
     gmtime_r(&seconds, &tm);
-    buffer_printf(out, "<time data-field=\"%s\" datetime=%s>%d&nbsp;%.*s&nbsp;%d", field, clock_format(text, when),
-                  tm.tm_mday, date ? 9 : 3, HTML_MONTHS[tm.tm_mon], tm.tm_year + 1900);
+    open_element(row, before, "time", name);
+    buffer_printf(row->out, " datetime=%s>%d&nbsp;%.*s&nbsp;%d", clock_format(text, when), tm.tm_mday, date ? 9 : 3,
+                  HTML_MONTHS[tm.tm_mon], tm.tm_year + 1900);
     if (!date)
-        buffer_printf(out, " %02d:%02d", tm.tm_hour, tm.tm_min);
-    buffer_printf(out, "</time>");
+        buffer_printf(row->out, " %02d:%02d", tm.tm_hour, tm.tm_min);
+    buffer_printf(row->out, "</time>");
 }
 
-void html_time(struct buffer *out, const char *field, int64_t when, const char *otherwise) {
+void html_time(const struct html_row *row, const char *before, const char *name, int64_t when, const char *otherwise) {
     if (when == 0)
-        none(out, field, otherwise);
+        none(row, before, name, otherwise);
     else
-        put_time(out, field, when, false);
+        put_time(row, before, name, when, false);
 }
 
-void html_date(struct buffer *out, const char *field, int64_t when) {
-    put_time(out, field, when, true);
+void html_date(const struct html_row *row, const char *before, const char *name, int64_t when) {
+    put_time(row, before, name, when, true);
 }
 
-void html_mark(struct buffer *out, const char *shape, const char *class) {
+void html_mark(struct buffer *out, const char *class, const char *shape, ...) {
+    char name[16];
+    va_list arguments;
+    va_start(arguments, shape);
+    vsnprintf(name, sizeof name, shape, arguments);
+    va_end(arguments);
     buffer_printf(out, "<svg class=\"mark %s\" width=12 height=12 aria-hidden=true><use href=\"#%s\"/></svg>", class,
-                  shape);
+                  name);
 }
 
 void html_table_begin(struct buffer *out, const char *label, const char *headings) {

@@ -16,21 +16,27 @@ extern const char RENDER_SHAPES[];
 /* Text, escaped for elements and attributes; controls are shown. */
 void html_text(struct buffer *out, const char *text);
 
-/* The path of a field, for one call: FIELD("places.%zu.bytes", i). */
-enum { FIELD_SIZE = 96 };
-const char *html_field(char text[FIELD_SIZE], const char *format, ...) PRINTF_LIKE(2, 3);
-#define FIELD(...) html_field((char[FIELD_SIZE]){ 0 }, __VA_ARGS__)
+/* What the elements of a row have in common: where they go, and the path up to the name of a field ("places.0."); it is
+ * empty for the fields of the report itself. */
+struct html_row {
+    struct buffer *out;
+    char path[64];
+};
+struct html_row html_row(struct buffer *out, const char *path, ...) PRINTF_LIKE(2, 3);
 
-void html_word(struct buffer *out, const char *field, const char *text); /* NULL: none */
-void html_count(struct buffer *out, const char *field, uint64_t value);
-void html_bytes(struct buffer *out, const char *field, uint64_t bytes);
-void html_span(struct buffer *out, const char *field, int64_t seconds, const char *otherwise); /* -1: otherwise */
-void html_seconds(struct buffer *out, const char *field, double seconds);
-void html_time(struct buffer *out, const char *field, int64_t when, const char *otherwise); /* 0: otherwise */
-void html_date(struct buffer *out, const char *field, int64_t when);                        /* "4 April 2026" */
+/* An element each, behind the markup that opens its cell. */
+void html_word(const struct html_row *row, const char *before, const char *name, const char *text); /* NULL: none */
+void html_count(const struct html_row *row, const char *before, const char *name, uint64_t value);
+void html_bytes(const struct html_row *row, const char *before, const char *name, uint64_t bytes);
+void html_span(const struct html_row *row, const char *before, const char *name, int64_t seconds,
+               const char *otherwise); /* -1: otherwise */
+void html_seconds(const struct html_row *row, const char *before, const char *name, double seconds);
+void html_time(const struct html_row *row, const char *before, const char *name, int64_t when,
+               const char *otherwise);                                                          /* 0: otherwise */
+void html_date(const struct html_row *row, const char *before, const char *name, int64_t when); /* "4 April 2026" */
 
-/* A value in words, beside its shape of RENDER_SHAPES. */
-void html_mark(struct buffer *out, const char *shape, const char *class);
+/* A shape of RENDER_SHAPES, by its name ("c%d"); the value stands beside it in words. */
+void html_mark(struct buffer *out, const char *class, const char *shape, ...) PRINTF_LIKE(3, 4);
 
 /* A table in a region of its own that scrolls where it does not fit. `headings` are joined by '|'; those of
  * numbers begin with '>'. */

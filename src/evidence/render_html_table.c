@@ -1,8 +1,5 @@
 #include "render_html_internal.h"
 #include <muniment/util/form.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static void nothing(struct buffer *out, const char *sentence) {
     buffer_printf(out, "<p class=nothing>%s</p>\n", sentence);
@@ -14,41 +11,28 @@ static void text_cell(struct buffer *out, const char *text) {
     html_text(out, text ? text : "");
 }
 
-/* A line of a cell that holds several: what stands before it is closed, and the label opened. */
-static void dated(struct buffer *out, const char *before, const char *label) {
-    buffer_printf(out, "%s<div class=line><span>%s</span> ", before, label);
-}
+/* A line of a cell that holds several. */
+#define LINE(label) "<div class=line><span>" label "</span> "
 
 /* --- part 2 ------------------------------------------------------------------------------------------------------- */
 
-static void tier_row(struct buffer *out, size_t version, const char *name, const char *title, uint32_t configured,
-                     uint32_t effective) {
-    buffer_printf(out, "<tr%s><th scope=row>%s<td class=n>", effective < configured ? " class=less" : "", title);
-    html_count(out, FIELD("policies.%zu.%s", version, name), configured);
-    buffer_printf(out, "<td class=n>");
-    html_count(out, FIELD("policies.%zu.%s_effective", version, name), effective);
+static void put_tier(const struct html_row *row, const char *title, const char *name, uint32_t configured,
+                     const char *effective_name, uint32_t effective) {
+    buffer_printf(row->out, "<tr%s><th scope=row>%s", effective < configured ? " class=less" : "", title);
+    html_count(row, "<td class=n>", name, configured);
+    html_count(row, "<td class=n>", effective_name, effective);
 }
 
-static void put_limits(struct buffer *out, const struct report *report, size_t at) {
-    const struct report_policy *version = &report->policies[at];
-    buffer_printf(out, "<dl class=facts><dt>Never older than<dd>");
-    html_span(out, FIELD("policies.%zu.max_age", at), version->policy.max_age > 0 ? version->policy.max_age : -1,
+static void put_limits(const struct html_row *row, const struct report_policy *version) {
+    html_span(row, "<dl class=facts><dt>Never older than<dd>", "max_age", render_limit(version->policy.max_age),
               "no limit");
-    buffer_printf(out, "<dt>Oldest age that is ever reached<dd>");
-    html_span(out, FIELD("policies.%zu.oldest_age", at), version->reach.oldest_age, "unbounded");
-    buffer_printf(out, "<dt>By its tiers alone<dd>");
-    html_span(out, FIELD("policies.%zu.tiers_reach", at), version->reach.tiers_reach, "unbounded");
-    buffer_printf(out, "<dt>A run every<dd>");
-    html_span(out, FIELD("policies.%zu.interval", at), version->policy.interval, "");
-    buffer_printf(out, "<dt>Destroyed after it expires within<dd>");
-    html_span(out, FIELD("policies.%zu.purge_within", at), version->policy.purge_within, "");
-    buffer_printf(out, "<dt>The last good copy<dd>%s",
+    html_span(row, "<dt>Oldest age that is ever reached<dd>", "oldest_age", version->reach.oldest_age, "unbounded");
+    html_span(row, "<dt>By its tiers alone<dd>", "tiers_reach", version->reach.tiers_reach, "unbounded");
+    html_span(row, "<dt>A run every<dd>", "interval", version->policy.interval, "");
+    html_span(row, "<dt>Destroyed after it expires within<dd>", "purge_within", version->policy.purge_within, "");
+    buffer_printf(row->out, "<dt>The last good copy<dd>%s",
                   version->policy.strict ? "goes by the same rules (strict)" : "is never destroyed by the calendar");
-    buffer_printf(out, "<dt>Time zone<dd>");
-    html_word(out, FIELD("policies.%zu.timezone", at), version->policy.timezone);
-    buffer_printf(out, "<dt>What was promised for erasure<dd>");
-    html_span(out, "erasure.promise", report->erasure_promise > 0 ? report->erasure_promise : -1, "nothing");
-    buffer_printf(out, "</dl>\n");
+    html_word(row, "<dt>Time zone<dd>", "timezone", version->policy.timezone);
 }
 
 static void put_history(struct buffer *out, const struct report *report) {
@@ -58,16 +42,13 @@ static void put_history(struct buffer *out, const struct report *report) {
                      "Erasure horizon");
     for (size_t i = 0; i < report->policy_count; i++) {
         const struct report_policy *version = &report->policies[i];
-        buffer_printf(out, "<tr><td>");
-        html_time(out, FIELD("policies.%zu.effective", i), version->effective, "the beginning");
-        buffer_printf(out, "<td class=id>");
-        html_word(out, FIELD("policies.%zu.id", i), version->id);
-        buffer_printf(out, "<td class=n>%u<td class=n>%u<td class=n>%u<td class=n>%u<td>", version->policy.daily,
+        const struct html_row row = html_row(out, "policies.%zu.", i);
+        html_time(&row, "<tr><td>", "effective", version->effective, "the beginning");
+        html_word(&row, "<td class=id>", "id", version->id);
+        buffer_printf(out, "<td class=n>%u<td class=n>%u<td class=n>%u<td class=n>%u", version->policy.daily,
                       version->policy.weekly, version->policy.monthly, version->policy.yearly);
-        html_span(out, FIELD("policies.%zu.max_age", i), version->policy.max_age > 0 ? version->policy.max_age : -1,
-                  "no limit");
-        buffer_printf(out, "<td>");
-        html_span(out, FIELD("policies.%zu.erasure_horizon", i), version->reach.erasure_horizon, "unbounded");
+        html_span(&row, "<td>", "max_age", render_limit(version->policy.max_age), "no limit");
+        html_span(&row, "<td>", "erasure_horizon", version->reach.erasure_horizon, "unbounded");
         buffer_printf(out, "\n");
     }
     html_table_end(out);
@@ -80,19 +61,23 @@ void html_policies(struct buffer *out, const struct report *report) {
     }
     size_t last = report->policy_count - 1;
     const struct report_policy *version = &report->policies[last];
+    const struct html_row erasure = html_row(out, "erasure."), row = html_row(out, "policies.%zu.", last);
     buffer_printf(out,
                   "<div class=pair><table class=small><thead><tr><th scope=col>Kept<th scope=col class=n>Configured"
                   "<th scope=col class=n>Effective<tbody>");
-    tier_row(out, last, "daily", "Daily", version->policy.daily, version->reach.daily_effective);
-    tier_row(out, last, "weekly", "Weekly", version->policy.weekly, version->reach.weekly_effective);
-    tier_row(out, last, "monthly", "Monthly", version->policy.monthly, version->reach.monthly_effective);
-    tier_row(out, last, "yearly", "Yearly", version->policy.yearly, version->reach.yearly_effective);
+    put_tier(&row, "Daily", "daily", version->policy.daily, "daily_effective", version->reach.daily_effective);
+    put_tier(&row, "Weekly", "weekly", version->policy.weekly, "weekly_effective", version->reach.weekly_effective);
+    put_tier(&row, "Monthly", "monthly", version->policy.monthly, "monthly_effective",
+             version->reach.monthly_effective);
+    put_tier(&row, "Yearly", "yearly", version->policy.yearly, "yearly_effective", version->reach.yearly_effective);
     buffer_printf(out, "</table>\n");
-    put_limits(out, report, last);
-    buffer_printf(out, "</div>\n");
+    put_limits(&row, version);
+    html_span(&erasure, "<dt>What was promised for erasure<dd>", "promise", render_limit(report->erasure_promise),
+              "nothing");
+    buffer_printf(out, "</dl>\n</div>\n");
     for (size_t i = 0; i < report->policy_warning_count; i++) {
-        buffer_printf(out, "<p class=note>");
-        html_word(out, FIELD("policy_warnings.%zu", i), report->policy_warnings[i]);
+        const struct html_row warning = html_row(out, "policy_warnings.%zu", i);
+        html_word(&warning, "<p class=note>", "", report->policy_warnings[i]);
         buffer_printf(out, "</p>\n");
     }
     put_history(out, report);
@@ -105,21 +90,17 @@ void html_runs(struct buffer *out, const struct report *report) {
     html_calendar(out, report);
     for (size_t i = 0; i < report->run_count; i++) {
         const struct report_run *run = &report->runs[i];
-        char shape[16];
+        const struct html_row row = html_row(out, "runs.%zu.", i);
         if (run->outcome == RUN_OK || run->outcome == RUN_EXPECTED)
             continue;
         if (shown++ == 0)
             html_table_begin(out, "Runs that were not as expected", "Day|Outcome|Began|Why");
-        snprintf(shape, sizeof shape, "r%d", (int)run->outcome);
-        buffer_printf(out, "<tr><td>");
-        html_word(out, FIELD("runs.%zu.day", i), run->day);
+        html_word(&row, "<tr><td>", "day", run->day);
         buffer_printf(out, "<td class=state>");
-        html_mark(out, shape, "");
-        html_word(out, FIELD("runs.%zu.outcome", i), run_outcome_text(run->outcome));
-        buffer_printf(out, "<td>");
-        html_time(out, FIELD("runs.%zu.started", i), run->started, "&ndash;");
-        buffer_printf(out, "<td>");
-        html_word(out, FIELD("runs.%zu.reason", i), run->reason);
+        html_mark(out, "", "r%d", (int)run->outcome);
+        html_word(&row, "", "outcome", run_outcome_text(run->outcome));
+        html_time(&row, "<td>", "started", run->started, "&ndash;");
+        html_word(&row, "<td>", "reason", run->reason);
         buffer_printf(out, "\n");
     }
     if (shown > 0)
@@ -131,9 +112,9 @@ void html_runs(struct buffer *out, const struct report *report) {
 /* --- part 4 ------------------------------------------------------------------------------------------------------- */
 
 static void put_source(struct buffer *out, size_t at, size_t number, const struct head_source *source) {
+    const struct html_row row = html_row(out, "snapshots.%zu.sources.%zu.", at, number);
     char bytes[FORM_TEXT];
-    buffer_printf(out, "<div class=source>");
-    html_word(out, FIELD("snapshots.%zu.sources.%zu.name", at, number), source->name);
+    html_word(&row, "<div class=source>", "name", source->name);
     if (source->outcome != OUTCOME_COMPLETE)
         buffer_printf(out, " <b class=bad>%s</b>", outcome_text(source->outcome));
     buffer_printf(out, " <span class=soft>");
@@ -155,26 +136,22 @@ static void put_source(struct buffer *out, size_t at, size_t number, const struc
 }
 
 static void put_existing(struct buffer *out, size_t i, const struct report_snapshot *snapshot) {
+    const struct html_row row = html_row(out, "snapshots.%zu.", i);
     char tiers[FORM_TEXT];
     buffer_printf(out, "<tr><th scope=row class=id id=\"s%zu\">", i);
-    html_word(out, FIELD("snapshots.%zu.short_name", i), snapshot->short_name);
-    buffer_printf(out, "<td>");
-    html_time(out, FIELD("snapshots.%zu.started", i), snapshot->started, "");
+    html_word(&row, "", "short_name", snapshot->short_name);
+    html_time(&row, "<td>", "started", snapshot->started, "");
     buffer_printf(out, "<td>%s", form_tiers(tiers, snapshot->tiers));
     if (snapshot->outcome != OUTCOME_COMPLETE)
         buffer_printf(out, " <b class=bad>%s</b>", outcome_text(snapshot->outcome));
     if (snapshot->held)
         buffer_printf(out, " <b class=warn>held</b>");
-    buffer_printf(out, "<td class=n>");
-    html_bytes(out, FIELD("snapshots.%zu.bytes", i), snapshot->bytes);
-    buffer_printf(out, "<td>");
-    html_time(out, FIELD("snapshots.%zu.gone_by", i), snapshot->gone_by, "no date");
+    html_bytes(&row, "<td class=n>", "bytes", snapshot->bytes);
+    html_time(&row, "<td>", "gone_by", snapshot->gone_by, "no date");
     if (snapshot->past_deadline)
         buffer_printf(out, " <b class=bad>passed</b>");
-    buffer_printf(out, "<td>");
-    html_time(out, FIELD("snapshots.%zu.expires", i), snapshot->expires, "&ndash;");
-    buffer_printf(out, "<td>");
-    html_word(out, FIELD("snapshots.%zu.reason", i), snapshot->reason);
+    html_time(&row, "<td>", "expires", snapshot->expires, "&ndash;");
+    html_word(&row, "<td>", "reason", snapshot->reason);
     buffer_printf(out, "<td>");
     for (size_t j = 0; j < snapshot->head.source_count; j++)
         put_source(out, i, j, &snapshot->head.sources[j]);
@@ -182,17 +159,14 @@ static void put_existing(struct buffer *out, size_t i, const struct report_snaps
 }
 
 static void put_gone(struct buffer *out, size_t i, const struct report_snapshot *snapshot) {
+    const struct html_row row = html_row(out, "snapshots.%zu.", i);
     char tiers[FORM_TEXT];
-    buffer_printf(out, "<tr><th scope=row class=id>");
-    html_word(out, FIELD("snapshots.%zu.short_name", i), snapshot->short_name);
-    buffer_printf(out, "<td>");
-    html_time(out, FIELD("snapshots.%zu.started", i), snapshot->started, "");
-    buffer_printf(out, "<td>%s<td>", form_tiers(tiers, snapshot->birth_tiers));
-    html_time(out, FIELD("snapshots.%zu.gone_by", i), snapshot->gone_by, "no date");
-    buffer_printf(out, "<td>");
-    html_time(out, FIELD("snapshots.%zu.expired", i), snapshot->expired, "not known");
-    buffer_printf(out, "<td>");
-    html_word(out, FIELD("snapshots.%zu.reason", i), snapshot->reason);
+    html_word(&row, "<tr><th scope=row class=id>", "short_name", snapshot->short_name);
+    html_time(&row, "<td>", "started", snapshot->started, "");
+    buffer_printf(out, "<td>%s", form_tiers(tiers, snapshot->birth_tiers));
+    html_time(&row, "<td>", "gone_by", snapshot->gone_by, "no date");
+    html_time(&row, "<td>", "expired", snapshot->expired, "not known");
+    html_word(&row, "<td>", "reason", snapshot->reason);
     buffer_printf(out, "\n");
 }
 
@@ -224,46 +198,29 @@ void html_snapshots(struct buffer *out, const struct report *report) {
 /* --- part 5 ------------------------------------------------------------------------------------------------------- */
 
 static void put_place(struct buffer *out, size_t i, const struct report_store *store) {
-    buffer_printf(out, "<article class=place><h3>");
-    html_word(out, FIELD("places.%zu.name", i), store->name);
-    buffer_printf(out, "</h3><p class=address>");
-    html_word(out, FIELD("places.%zu.address", i), store->address);
+    const struct html_row row = html_row(out, "places.%zu.", i);
+    html_word(&row, "<article class=place><h3>", "name", store->name);
+    html_word(&row, "</h3><p class=address>", "address", store->address);
     buffer_printf(out, "</p>");
     if (!store->reached) {
-        buffer_printf(out, "<p class=note>Could not be looked at: ");
-        html_word(out, FIELD("places.%zu.why", i), store->why);
+        html_word(&row, "<p class=note>Could not be looked at: ", "why", store->why);
         buffer_printf(out, "</p>");
     }
-    buffer_printf(out, "<dl class=facts><dt>Snapshots<dd>");
-    html_count(out, FIELD("places.%zu.snapshots", i), store->snapshots);
-    buffer_printf(out, "<dt>Newest<dd>");
-    html_time(out, FIELD("places.%zu.newest_snapshot", i), store->newest_snapshot, "none");
-    buffer_printf(out, "<dt>Behind the repository<dd>");
-    html_span(out, FIELD("places.%zu.lag", i), store->lag, "not known");
-    buffer_printf(out, "<dt>Objects<dd>");
-    html_count(out, FIELD("places.%zu.objects", i), store->objects);
-    buffer_printf(out, ", ");
-    html_bytes(out, FIELD("places.%zu.bytes", i), store->bytes);
-    buffer_printf(out, "<dt>Versions, markers among them<dd>");
-    html_count(out, FIELD("places.%zu.versions", i), store->versions);
-    buffer_printf(out, "<dt>Hidden<dd>");
-    html_count(out, FIELD("places.%zu.hidden", i), store->hidden);
-    buffer_printf(out, ", ");
-    html_bytes(out, FIELD("places.%zu.hidden_bytes", i), store->hidden_bytes);
-    buffer_printf(out, "<dt>Versioning<dd>");
-    html_word(out, FIELD("places.%zu.versioning", i), store->versioning);
-    buffer_printf(out, "<dt>Object lock<dd>");
-    html_word(out, FIELD("places.%zu.lock", i), store->lock);
-    buffer_printf(out, "<dt>Region<dd>");
-    html_word(out, FIELD("places.%zu.region", i), store->region);
-    buffer_printf(out, "<dt>Last copied<dd>");
-    html_time(out, FIELD("places.%zu.copied", i), store->copied, "&ndash;");
-    buffer_printf(out, "<dt>Last verified<dd>");
-    html_time(out, FIELD("places.%zu.verified", i), store->verified, "never");
-    buffer_printf(out, "<dt>Read back then, damaged<dd>");
-    html_count(out, FIELD("places.%zu.verified_objects", i), store->verified_objects);
-    buffer_printf(out, ", ");
-    html_count(out, FIELD("places.%zu.verified_damaged", i), store->verified_damaged);
+    html_count(&row, "<dl class=facts><dt>Snapshots<dd>", "snapshots", store->snapshots);
+    html_time(&row, "<dt>Newest<dd>", "newest_snapshot", store->newest_snapshot, "none");
+    html_span(&row, "<dt>Behind the repository<dd>", "lag", store->lag, "not known");
+    html_count(&row, "<dt>Objects<dd>", "objects", store->objects);
+    html_bytes(&row, ", ", "bytes", store->bytes);
+    html_count(&row, "<dt>Versions, markers among them<dd>", "versions", store->versions);
+    html_count(&row, "<dt>Hidden<dd>", "hidden", store->hidden);
+    html_bytes(&row, ", ", "hidden_bytes", store->hidden_bytes);
+    html_word(&row, "<dt>Versioning<dd>", "versioning", store->versioning);
+    html_word(&row, "<dt>Object lock<dd>", "lock", store->lock);
+    html_word(&row, "<dt>Region<dd>", "region", store->region);
+    html_time(&row, "<dt>Last copied<dd>", "copied", store->copied, "&ndash;");
+    html_time(&row, "<dt>Last verified<dd>", "verified", store->verified, "never");
+    html_count(&row, "<dt>Read back then, damaged<dd>", "verified_objects", store->verified_objects);
+    html_count(&row, ", ", "verified_damaged", store->verified_damaged);
     buffer_printf(out, "</dl></article>\n");
 }
 
@@ -272,29 +229,22 @@ static void put_copies(struct buffer *out, const struct report *report, size_t a
     buffer_printf(out, "<tr><th scope=row class=id>%s", snapshot->short_name);
     for (size_t i = 0; i < report->store_count; i++) {
         const struct report_copy *copy = &snapshot->copies[i];
-        char shape[16];
-        snprintf(shape, sizeof shape, "c%d", (int)copy->state);
+        const struct html_row row = html_row(out, "snapshots.%zu.copies.%zu.", at, i);
         buffer_printf(out, "<td class=state>");
-        html_mark(out, shape, "");
-        html_word(out, FIELD("snapshots.%zu.copies.%zu.state", at, i), copy_state_text(copy->state));
+        html_mark(out, "", "c%d", (int)copy->state);
+        html_word(&row, "", "state", copy_state_text(copy->state));
         if (copy->state == COPY_ABSENT || copy->state == COPY_UNKNOWN)
             continue;
-        buffer_printf(out, "<div class=soft>");
-        html_count(out, FIELD("snapshots.%zu.copies.%zu.packs", at, i), copy->packs);
+        html_count(&row, "<div class=soft>", "packs", copy->packs);
         buffer_printf(out, " packs");
         if (copy->missing_packs > 0) {
-            buffer_printf(out, ", <b class=bad>");
-            html_count(out, FIELD("snapshots.%zu.copies.%zu.missing_packs", at, i), copy->missing_packs);
+            html_count(&row, ", <b class=bad>", "missing_packs", copy->missing_packs);
             buffer_printf(out, " missing</b>");
         }
-        if (copy->stored != 0) {
-            buffer_printf(out, ", stored ");
-            html_time(out, FIELD("snapshots.%zu.copies.%zu.stored", at, i), copy->stored, "");
-        }
-        if (copy->locked_until != 0) {
-            buffer_printf(out, ", locked until ");
-            html_time(out, FIELD("snapshots.%zu.copies.%zu.locked_until", at, i), copy->locked_until, "");
-        }
+        if (copy->stored != 0)
+            html_time(&row, ", stored ", "stored", copy->stored, "");
+        if (copy->locked_until != 0)
+            html_time(&row, ", locked until ", "locked_until", copy->locked_until, "");
         buffer_printf(out, "</div>");
     }
     buffer_printf(out, "\n");
@@ -334,29 +284,20 @@ void html_drills(struct buffer *out, const struct report *report) {
     html_table_begin(out, "Restore tests", "When|Result|Compared|Time taken|>Size|Restored from|By|Message");
     for (size_t i = 0; i < report->drill_count; i++) {
         const struct report_drill *drill = &report->drills[i];
-        buffer_printf(out, "<tr><td>");
-        html_time(out, FIELD("restore_tests.%zu.time", i), drill->time, "");
+        const struct html_row row = html_row(out, "restore_tests.%zu.", i);
+        html_time(&row, "<tr><td>", "time", drill->time, "");
         buffer_printf(out, "<td class=state>");
-        html_mark(out, drill->passed ? "c0" : "r3", drill->passed ? "" : "bad");
-        buffer_printf(out, "%s<td>", drill->passed ? "passed" : "<b class=bad>failed</b>");
-        html_count(out, FIELD("restore_tests.%zu.found", i), drill->found);
-        buffer_printf(out, " of ");
-        html_count(out, FIELD("restore_tests.%zu.expected", i), drill->expected);
-        dated(out, "<td>", "fetched");
-        html_seconds(out, FIELD("restore_tests.%zu.fetch_seconds", i), drill->fetch_seconds);
-        dated(out, "</div>", "loaded");
-        html_seconds(out, FIELD("restore_tests.%zu.load_seconds", i), drill->load_seconds);
-        dated(out, "</div>", "compared");
-        html_seconds(out, FIELD("restore_tests.%zu.verify_seconds", i), drill->verify_seconds);
-        buffer_printf(out, "</div>");
-        buffer_printf(out, "<td class=n>");
-        html_bytes(out, FIELD("restore_tests.%zu.bytes", i), drill->bytes);
-        buffer_printf(out, "<td>");
-        html_word(out, FIELD("restore_tests.%zu.target", i), drill->target);
-        buffer_printf(out, "<td>");
-        html_word(out, FIELD("restore_tests.%zu.operator", i), drill->operator);
-        buffer_printf(out, "<td>");
-        html_word(out, FIELD("restore_tests.%zu.message", i), drill->message);
+        html_mark(out, drill->passed ? "" : "bad", drill->passed ? "c0" : "r3");
+        buffer_printf(out, "%s", drill->passed ? "passed" : "<b class=bad>failed</b>");
+        html_count(&row, "<td>", "found", drill->found);
+        html_count(&row, " of ", "expected", drill->expected);
+        html_seconds(&row, "<td>" LINE("fetched"), "fetch_seconds", drill->fetch_seconds);
+        html_seconds(&row, "</div>" LINE("loaded"), "load_seconds", drill->load_seconds);
+        html_seconds(&row, "</div>" LINE("compared"), "verify_seconds", drill->verify_seconds);
+        html_bytes(&row, "</div><td class=n>", "bytes", drill->bytes);
+        html_word(&row, "<td>", "target", drill->target);
+        html_word(&row, "<td>", "operator", drill->operator);
+        html_word(&row, "<td>", "message", drill->message);
         buffer_printf(out, "\n");
     }
     html_table_end(out);
@@ -373,26 +314,19 @@ void html_destructions(struct buffer *out, const struct report *report) {
     html_table_begin(out, "Destructions", "Object|Place|State|Dates|Proof|Why");
     for (size_t i = 0; i < report->destruction_count; i++) {
         const struct report_destruction *destruction = &report->destructions[i];
-        buffer_printf(out, "<tr><th scope=row class=\"id object\">");
-        html_word(out, FIELD("destructions.%zu.object", i), destruction->object);
+        const struct html_row row = html_row(out, "destructions.%zu.", i);
+        html_word(&row, "<tr><th scope=row class=\"id object\">", "object", destruction->object);
         text_cell(out, report->stores[destruction->place].name);
         buffer_printf(out, "<td class=state>");
-        html_mark(out, SHAPES[destruction->state], "");
-        html_word(out, FIELD("destructions.%zu.state", i), destruction_state_text(destruction->state));
-        if (destruction->refused_until != 0) {
-            buffer_printf(out, " until ");
-            html_time(out, FIELD("destructions.%zu.refused_until", i), destruction->refused_until, "");
-        }
-        dated(out, "<td>", "decided");
-        html_time(out, FIELD("destructions.%zu.decided", i), destruction->decided, "&ndash;");
-        dated(out, "</div>", "due");
-        html_time(out, FIELD("destructions.%zu.due", i), destruction->due, "&ndash;");
-        if (destruction->removed != 0) {
-            dated(out, "</div>", "removed");
-            html_time(out, FIELD("destructions.%zu.removed", i), destruction->removed, "&ndash;");
-        }
-        buffer_printf(out, "</div>");
-        buffer_printf(out, "<td class=object>%s",
+        html_mark(out, "", "%s", SHAPES[destruction->state]);
+        html_word(&row, "", "state", destruction_state_text(destruction->state));
+        if (destruction->refused_until != 0)
+            html_time(&row, " until ", "refused_until", destruction->refused_until, "");
+        html_time(&row, "<td>" LINE("decided"), "decided", destruction->decided, "&ndash;");
+        html_time(&row, "</div>" LINE("due"), "due", destruction->due, "&ndash;");
+        if (destruction->removed != 0)
+            html_time(&row, "</div>" LINE("removed"), "removed", destruction->removed, "&ndash;");
+        buffer_printf(out, "</div><td class=object>%s",
                       destruction->state == DESTRUCTION_CONFIRMED ? "listed, not there" : "");
         if (destruction->ids != NULL) {
             buffer_printf(out, "; version <span class=id>");
@@ -408,33 +342,24 @@ void html_destructions(struct buffer *out, const struct report *report) {
 /* --- parts 8 to 10 ------------------------------------------------------------------------------------------------ */
 
 static void put_hold(struct buffer *out, size_t i, const struct hold *hold) {
-    buffer_printf(out, "<tr><th scope=row class=id>");
-    html_word(out, FIELD("holds.%zu.id", i), hold->id);
-    buffer_printf(out, "<td>");
-    html_word(out, FIELD("holds.%zu.scope", i), hold_scope_text(hold->scope));
+    const struct html_row row = html_row(out, "holds.%zu.", i);
+    html_word(&row, "<tr><th scope=row class=id>", "id", hold->id);
+    html_word(&row, "<td>", "scope", hold_scope_text(hold->scope));
     if (hold->snapshot != NULL) {
         buffer_printf(out, " <span class=\"id object\">");
         html_text(out, hold->snapshot);
         buffer_printf(out, "</span>");
     }
     if (hold->scope == HOLD_RANGE) {
-        buffer_printf(out, " ");
-        html_time(out, FIELD("holds.%zu.from", i), hold->from, "");
-        buffer_printf(out, " to ");
-        html_time(out, FIELD("holds.%zu.until", i), hold->until, "");
+        html_time(&row, " ", "from", hold->from, "");
+        html_time(&row, " to ", "until", hold->until, "");
     }
-    buffer_printf(out, "<td>");
-    html_word(out, FIELD("holds.%zu.owner", i), hold->owner);
-    buffer_printf(out, "<td>");
-    html_word(out, FIELD("holds.%zu.reason", i), hold->reason);
-    dated(out, "<td>", "placed");
-    html_time(out, FIELD("holds.%zu.placed", i), hold->placed, "");
-    dated(out, "</div>", "review");
-    html_time(out, FIELD("holds.%zu.review", i), hold->review, "&ndash;");
-    dated(out, "</div>", "ends");
-    html_time(out, FIELD("holds.%zu.ends", i), hold->ends, "when released");
-    dated(out, "</div>", "released");
-    html_time(out, FIELD("holds.%zu.released", i), hold->released, "in force");
+    html_word(&row, "<td>", "owner", hold->owner);
+    html_word(&row, "<td>", "reason", hold->reason);
+    html_time(&row, "<td>" LINE("placed"), "placed", hold->placed, "");
+    html_time(&row, "</div>" LINE("review"), "review", hold->review, "&ndash;");
+    html_time(&row, "</div>" LINE("ends"), "ends", hold->ends, "when released");
+    html_time(&row, "</div>" LINE("released"), "released", hold->released, "in force");
     buffer_printf(out, "</div>\n");
 }
 
@@ -445,15 +370,12 @@ void html_exceptions(struct buffer *out, const struct report *report) {
         html_table_begin(out, "Findings", "Kind|What|Where|Object");
     for (size_t i = 0; i < report->finding_count; i++) {
         const struct report_finding *finding = &report->findings[i];
-        bool meant = finding->kind == FINDING_EXCEPTION;
-        buffer_printf(out, "<tr><td><b class=%s>", meant ? "warn" : "bad");
-        html_word(out, FIELD("findings.%zu.kind", i), finding_kind_text(finding->kind));
-        buffer_printf(out, "</b><td class=wide>");
-        html_word(out, FIELD("findings.%zu.text", i), finding->text);
-        buffer_printf(out, "<td>");
-        html_word(out, FIELD("findings.%zu.place", i), finding->place);
-        buffer_printf(out, "<td class=\"id object\">");
-        html_word(out, FIELD("findings.%zu.object", i), finding->object);
+        const struct html_row row = html_row(out, "findings.%zu.", i);
+        html_word(&row, finding->kind == FINDING_EXCEPTION ? "<tr><td><b class=warn>" : "<tr><td><b class=bad>", "kind",
+                  finding_kind_text(finding->kind));
+        html_word(&row, "</b><td class=wide>", "text", finding->text);
+        html_word(&row, "<td>", "place", finding->place);
+        html_word(&row, "<td class=\"id object\">", "object", finding->object);
         buffer_printf(out, "\n");
     }
     if (report->finding_count > 0)
@@ -477,29 +399,24 @@ void html_reads(struct buffer *out, const struct report *report) {
     html_table_begin(out, "Uses of the read key", "When|Command|>Exit status|Key|Host|Snapshot");
     for (size_t i = 0; i < report->read_count; i++) {
         const struct report_read *read = &report->reads[i];
-        buffer_printf(out, "<tr><td>");
-        html_time(out, FIELD("reads.%zu.time", i), read->time, "");
-        buffer_printf(out, "<td>");
-        html_word(out, FIELD("reads.%zu.command", i), read->command);
-        buffer_printf(out, "<td class=n>");
-        html_count(out, FIELD("reads.%zu.status", i), (uint64_t)read->status);
-        buffer_printf(out, "<td class=id>");
-        html_word(out, FIELD("reads.%zu.key", i), read->key);
-        buffer_printf(out, "<td class=id>");
-        html_word(out, FIELD("reads.%zu.host", i), read->host);
-        buffer_printf(out, "<td class=\"id object\">");
-        html_word(out, FIELD("reads.%zu.snapshot", i), read->snapshot);
+        const struct html_row row = html_row(out, "reads.%zu.", i);
+        html_time(&row, "<tr><td>", "time", read->time, "");
+        html_word(&row, "<td>", "command", read->command);
+        html_count(&row, "<td class=n>", "status", (uint64_t)read->status);
+        html_word(&row, "<td class=id>", "key", read->key);
+        html_word(&row, "<td class=id>", "host", read->host);
+        html_word(&row, "<td class=\"id object\">", "snapshot", read->snapshot);
         buffer_printf(out, "\n");
     }
     html_table_end(out);
 }
 
 void html_journal(struct buffer *out, const struct report *report) {
+    const struct html_row erasure = html_row(out, "erasure.");
     char witness[JOURNAL_WITNESS];
-    buffer_printf(out, "<p>By the policy alone, what is deleted leaves every backup within ");
-    html_span(out, "erasure.horizon", report->erasure_horizon, "no bounded time");
-    buffer_printf(out, ". The erasure ledger has ");
-    html_count(out, "erasure.requests", report->erasures);
+    html_span(&erasure, "<p>By the policy alone, what is deleted leaves every backup within ", "horizon",
+              report->erasure_horizon, "no bounded time");
+    html_count(&erasure, ". The erasure ledger has ", "requests", report->erasures);
     buffer_printf(out, " %s that a restore would have to repeat.</p>\n",
                   report->erasures == 1 ? "request" : "requests");
     buffer_printf(out,
@@ -512,16 +429,12 @@ void html_journal(struct buffer *out, const struct report *report) {
     html_table_begin(out, "Chains of the journal", "Host|Segments kept|>Events|Witness");
     for (size_t i = 0; i < report->chain_count; i++) {
         const struct report_chain *chain = &report->chains[i];
-        buffer_printf(out, "<tr><th scope=row class=id>");
-        html_word(out, FIELD("journal.chains.%zu.host", i), chain->host);
-        buffer_printf(out, "<td>");
-        html_count(out, FIELD("journal.chains.%zu.first", i), chain->first);
-        buffer_printf(out, " to ");
-        html_count(out, FIELD("journal.chains.%zu.number", i), chain->number);
-        buffer_printf(out, "<td class=n>");
-        html_count(out, FIELD("journal.chains.%zu.events", i), chain->events);
-        buffer_printf(out, "<td class=\"id token\">");
-        html_word(out, FIELD("journal.chains.%zu.witness", i), render_witness(report, chain, witness));
+        const struct html_row row = html_row(out, "journal.chains.%zu.", i);
+        html_word(&row, "<tr><th scope=row class=id>", "host", chain->host);
+        html_count(&row, "<td>", "first", chain->first);
+        html_count(&row, " to ", "number", chain->number);
+        html_count(&row, "<td class=n>", "events", chain->events);
+        html_word(&row, "<td class=\"id token\">", "witness", render_witness(report, chain, witness));
         buffer_printf(out, "\n");
     }
     html_table_end(out);

@@ -48,6 +48,9 @@ struct render_requirement {
 extern const struct render_requirement RENDER_REQUIREMENTS[];
 extern const char *const RENDER_NOT_COVERED[];
 
+/* A span of which 0 means that there is none, with -1 for none. */
+int64_t render_limit(int64_t seconds);
+
 /* What the policy alone comes to is less than what exists now makes of it: its deadlines are later, or it is held. */
 bool render_policy_is_sooner(const struct report *report);
 

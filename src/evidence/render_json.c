@@ -14,11 +14,6 @@ static void put_span(struct json_writer *json, const char *name, int64_t seconds
         json_write_number(json, name, seconds);
 }
 
-/* 0 means that there is none. */
-static void put_limit(struct json_writer *json, const char *name, int64_t seconds) {
-    put_span(json, name, seconds == 0 ? -1 : seconds);
-}
-
 static void put_tiers(struct json_writer *json, const char *name, uint8_t tiers) {
     char text[FORM_TEXT];
     json_write_open(json, name, '[');
@@ -109,7 +104,7 @@ static void put_policy(struct json_writer *json, const struct report_policy *ver
     json_write_count(json, "weekly", policy->weekly);
     json_write_count(json, "monthly", policy->monthly);
     json_write_count(json, "yearly", policy->yearly);
-    put_limit(json, "max_age", policy->max_age);
+    put_span(json, "max_age", render_limit(policy->max_age));
     json_write_number(json, "purge_within", policy->purge_within);
     json_write_number(json, "interval", policy->interval);
     json_write_flag(json, "strict", policy->strict);
@@ -349,7 +344,7 @@ static void put_read(struct json_writer *json, const struct report_read *read) {
 static void put_erasure(struct json_writer *json, const struct report *report) {
     json_write_open(json, "erasure", '{');
     put_span(json, "horizon", report->erasure_horizon);
-    put_limit(json, "promise", report->erasure_promise);
+    put_span(json, "promise", render_limit(report->erasure_promise));
     json_write_time(json, "erased_after", report->erased_after);
     json_write_count(json, "requests", report->erasures);
     json_write_close(json, '}');

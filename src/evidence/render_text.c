@@ -130,9 +130,8 @@ static void put_policies(struct buffer *out, const struct report *report) {
         paragraph(out, "", 3, "since %s  (policy %s)", moment(when, version->effective, "the beginning"), version->id);
         paragraph(out, "     configured", 19,
                   "%u daily, %u weekly, %u monthly, %u yearly, at most %s old%s, a run every %s, in %s", policy->daily,
-                  policy->weekly, policy->monthly, policy->yearly,
-                  span(cap, policy->max_age > 0 ? policy->max_age : -1, "any age"), policy->strict ? ", strict" : "",
-                  span(age, policy->interval, "?"), policy->timezone);
+                  policy->weekly, policy->monthly, policy->yearly, span(cap, render_limit(policy->max_age), "any age"),
+                  policy->strict ? ", strict" : "", span(age, policy->interval, "?"), policy->timezone);
         paragraph(out, "     effective", 19,
                   "%u daily, %u weekly, %u monthly, %u yearly; oldest age ever %s; erasure horizon %s",
                   version->reach.daily_effective, version->reach.weekly_effective, version->reach.monthly_effective,
