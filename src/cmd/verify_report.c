@@ -2,47 +2,11 @@
 #include <muniment/evidence/document.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/file.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { DOCUMENT_MAX = 256 * 1024 * 1024 };
 
-/* What the token in a report says of it; a certificate has none. See muniment-report(1). */
-struct mark {
-    bool found;
-    char id[33];
-    int64_t from, until, generated;
-};
-
-/* Takes what stands up to the next colon, if that is `length` characters long. */
-static bool take(const char **at, char *text, size_t length) {
-    if (strnlen(*at, length + 1) <= length || (*at)[length] != ':')
-        return false;
-    memcpy(text, *at, length);
-    text[length] = '\0';
-    *at += length + 1;
-    return true;
-}
-
-/* The first token counts: every form has it before any text that somebody wrote. It is believed because the whole file
- * is signed. */
-static void find_mark(struct buffer *document, const char *set_id, struct mark *mark) {
-    static const char BEGIN[] = "muniment-report-1:";
-    struct err err = { 0 };
-    char set[33], from[17], until[17];
-    buffer_text(document);
-    const char *at = memmem(document->data, document->length, BEGIN, strlen(BEGIN));
-    *mark = (struct mark){ 0 };
-    if (at == NULL)
-        return;
-    at += strlen(BEGIN);
-    mark->found = take(&at, set, 32) && strcmp(set, set_id) == 0 && take(&at, mark->id, 32) && take(&at, from, 16) &&
-                  take(&at, until, 16) && clock_parse_compact(from, &mark->from, &err) == 0 &&
-                  clock_parse_compact(until, &mark->until, &err) == 0 && strnlen(at, 16) == 16 &&
-                  clock_parse_compact(at, &mark->generated, &err) == 0;
-}
-
-static void say(struct output *output, const struct document_signature *signature, const struct mark *mark,
+static void say(struct output *output, const struct document_signature *signature, const struct report_mark *mark,
                 size_t length) {
     static const char *const FORMATS[] = { "text", "JSON", "CSV", "HTML" };
     char from[CLOCK_TEXT], until[CLOCK_TEXT], generated[CLOCK_TEXT];
@@ -50,7 +14,7 @@ static void say(struct output *output, const struct document_signature *signatur
                 FORMATS[signature->format], length);
     output_text(output, "set:       %s\n", signature->set_id);
     output_text(output, "signed by: host %s, certified by the set's root key\n", signature->host);
-    if (mark->found) {
+    if (mark->id[0] != '\0') {
         output_text(output, "report:    %s\n", mark->id);
         output_text(output, "period:    %s to %s\n", clock_format(from, mark->from), clock_format(until, mark->until));
         output_text(output, "generated: %s\n", clock_format(generated, mark->generated));
@@ -61,7 +25,7 @@ static void say(struct output *output, const struct document_signature *signatur
     json_count(output, "bytes", length);
     json_text(output, "set_id", signature->set_id);
     json_text(output, "signer", signature->host);
-    json_text(output, "report", mark->found ? mark->id : NULL);
+    json_text(output, "report", mark->id[0] != '\0' ? mark->id : NULL);
     json_time(output, "from", mark->from);
     json_time(output, "until", mark->until);
     json_time(output, "generated", mark->generated);
@@ -74,7 +38,7 @@ static int run_verify_report(struct invocation *invocation, struct err *err) {
     struct document_signature signature;
     struct buffer document = { 0 };
     struct keys keys = { 0 };
-    struct mark mark;
+    struct report_mark mark;
     int result = -1;
     if (key == NULL) {
         err_set(err, ERR_INVALID, "'verify-report' needs the set's public key");
@@ -86,7 +50,7 @@ static int run_verify_report(struct invocation *invocation, struct err *err) {
         err_wrap(err, "%s", name);
         goto out;
     }
-    find_mark(&document, signature.set_id, &mark);
+    (void)report_find_mark(document.data, document.length, signature.set_id, &mark); /* a certificate has none */
     say(invocation->output, &signature, &mark, document.length);
     result = 0;
 out:

@@ -71,6 +71,27 @@ char *render_mark(const struct report *report, char text[RENDER_MARK]) {
     return text;
 }
 
+bool report_find_mark(const void *document, size_t length, const char *set_id, struct report_mark *mark) {
+    static const char BEGIN[] = "muniment-report-";
+    char token[RENDER_MARK], set[33], from[CLOCK_TEXT], until[CLOCK_TEXT], generated[CLOCK_TEXT];
+    struct report_mark found = { 0 };
+    int schema;
+    *mark = found;
+    const char *at = memmem(document, length, BEGIN, strlen(BEGIN));
+    if (!at)
+        return false;
+    size_t left = length - (size_t)(at - (const char *)document);
+    snprintf(token, sizeof token, "%.*s", (int)(left < sizeof token ? left : sizeof token - 1), at);
+    if (sscanf(token, "muniment-report-%d:%32[0-9a-f]:%32[0-9a-f]:%16[0-9TZ]:%16[0-9TZ]:%16[0-9TZ]", &schema, set,
+               found.id, from, until, generated) != 6 ||
+        schema != REPORT_SCHEMA || strcmp(set, set_id) != 0 || strlen(found.id) != 32 ||
+        clock_parse_compact(from, &found.from, NULL) < 0 || clock_parse_compact(until, &found.until, NULL) < 0 ||
+        clock_parse_compact(generated, &found.generated, NULL) < 0)
+        return false;
+    *mark = found;
+    return true;
+}
+
 char *render_witness(const struct report *report, const struct report_chain *chain, char text[JOURNAL_WITNESS]) {
     struct keys keys = { 0 };
     struct journal_chain known = { .last = chain->number };

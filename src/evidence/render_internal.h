@@ -26,7 +26,7 @@ struct render_numbers {
 };
 void render_count(const struct report *report, struct render_numbers *numbers);
 
-/* One token that names the report wherever it stands: "muniment-report-1:<set id>:<id>:<from>:<until>:<generated>". */
+/* The token that report_find_mark() reads. */
 enum { RENDER_MARK = 192 };
 char *render_mark(const struct report *report, char text[RENDER_MARK]);
 

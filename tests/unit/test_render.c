@@ -113,6 +113,31 @@ static void every_form_is_a_witness_of_the_journal(void **state) {
     }
 }
 
+static void every_form_names_the_report(void **state) {
+    struct fixture *fixture = *state;
+    static const char SET[] = "00112233445566778899aabbccddeeff", OTHER[] = "ffeeddccbbaa99887766554433221100";
+    struct report report;
+    sample_report(&report);
+    for (int format = 0; format < FORMS_COUNT; format++) {
+        const struct buffer *render = &fixture->renders[0][format];
+        struct report_mark mark;
+        assert_true(report_find_mark(render->data, render->length, SET, &mark));
+        assert_string_equal(mark.id, report.id);
+        assert_int_equal(mark.from, report.from);
+        assert_int_equal(mark.until, report.until);
+        assert_int_equal(mark.generated, report.generated);
+        assert_false(report_find_mark(render->data, render->length, OTHER, &mark));
+        assert_string_equal(mark.id, "");
+
+        /* cut anywhere in it */
+        const char *begin = memmem(render->data, render->length, "muniment-report-", 16);
+        for (size_t length = 0; length < 134; length++)
+            assert_false(report_find_mark(begin, length, SET, &mark));
+        assert_true(report_find_mark(begin, 134, SET, &mark));
+    }
+    report_release(&report);
+}
+
 static void every_form_says_what_it_serves_and_where_it_ends(void **state) {
     struct fixture *fixture = *state;
     static const char *const WORDS[] = { "SOC 2 A1.2",    "SOC 2 A1.3",
@@ -247,6 +272,7 @@ int main(void) {
         cmocka_unit_test(the_same_report_gives_the_same_bytes),
         cmocka_unit_test(every_form_bears_a_signature),
         cmocka_unit_test(every_form_is_a_witness_of_the_journal),
+        cmocka_unit_test(every_form_names_the_report),
         cmocka_unit_test(every_form_says_what_it_serves_and_where_it_ends),
         cmocka_unit_test(text_fits_into_100_columns),
         cmocka_unit_test(csv_has_full_rows_and_no_formulas),

@@ -254,4 +254,15 @@ enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_CSV, REPORT_HTML };
  * asks for nothing from anywhere. */
 void report_render(const struct report *report, enum report_format format, struct buffer *out);
 
+/* What the token says that names a report wherever it stands, and that every form has before any text that somebody
+ * wrote: "muniment-report-1:<set id>:<id>:<from>:<until>:<generated>". */
+struct report_mark {
+    char id[33];
+    int64_t from, until, generated;
+};
+
+/* Takes the first one in a document; false, and an empty one, when there is none, or it is not of this set. It may be
+ * believed when the whole document is signed. */
+bool report_find_mark(const void *document, size_t length, const char *set_id, struct report_mark *mark);
+
 #endif
