@@ -4,7 +4,6 @@
 #include <muniment/repo/erasing.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/hex.h>
-#include <muniment/util/memory.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,14 +76,14 @@ static int key_public(struct invocation *invocation, struct opened_set *set, str
 /* --- key files ---------------------------------------------------------------------------------------------------- */
 
 static int write_key_to_option(struct invocation *invocation, struct opened_set *set, const struct keys *keys,
-                               const char *comment, bool read, const char *type, struct err *err) {
-    const char *path = option_text(&invocation->options, OPTION_TO);
+                               const char *comment, bool read, struct err *err) {
+    const char *path = option_text(&invocation->options, OPTION_TO), *kind = read ? "read" : "write";
     if (key_file_write(path, comment, keys, read, err) != 0)
         return -1;
-    output_text(invocation->output, "%s key of set %s: %s (new)\n", type, set_title(set), path);
+    output_text(invocation->output, "%s key of set %s: %s (new)\n", kind, set_title(set), path);
     json_begin(invocation->output, "key_file");
     json_text(invocation->output, "set", set_title(set));
-    json_text(invocation->output, "kind", type);
+    json_text(invocation->output, "kind", kind);
     json_text(invocation->output, "file", path);
     json_end(invocation->output);
     return 0;
@@ -95,9 +94,8 @@ static int key_new_host(struct invocation *invocation, struct opened_set *set, s
         return -1;
     struct keys keys = *set->keys; /* this host's own goes on signing what it does */
     keys_new_host(&keys);
-    int result = write_key_to_option(invocation, set, &keys,
-                                     "muniment: write key of another host. It makes backups and reads none.", false,
-                                     "write", err);
+    int result = write_key_to_option(
+        invocation, set, &keys, "muniment: write key of another host. It makes backups and reads none.", false, err);
     keys_wipe(&keys);
     return result;
 }
@@ -106,7 +104,7 @@ static int key_open(struct invocation *invocation, struct opened_set *set, struc
     if (need_option(invocation, OPTION_TO, "--to FILE for the read key", err) != 0)
         return -1;
     return write_key_to_option(invocation, set, set->keys,
-                               "muniment: READ key, from a wrapped copy. It opens every backup.", true, "read", err);
+                               "muniment: READ key, from a wrapped copy. It opens every backup.", true, err);
 }
 
 /* --- wrapped copies ----------------------------------------------------------------------------------------------- */
@@ -156,10 +154,10 @@ static int key_copy_add_verb(struct invocation *invocation, struct opened_set *s
 static int key_copy_list_verb(struct invocation *invocation, struct opened_set *set, struct err *err) {
     struct key_copy *copies = NULL;
     size_t count = 0;
+    char found[FORM_TEXT];
     if (key_copy_list(set->store, set->keys, &copies, &count, err) != 0)
         return -1;
-    output_text(invocation->output, "%zu wrapped %s in %s\n", count, count == 1 ? "copy" : "copies",
-                store_label(set->store));
+    output_text(invocation->output, "%s in %s\n", form_count(found, count, "wrapped copy"), store_label(set->store));
     struct table *table = table_new("lll");
     for (size_t i = 0; i < count; i++) {
         char when[FORM_TEXT];

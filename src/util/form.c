@@ -17,10 +17,12 @@ char *form_bytes(char text[FORM_TEXT], uint64_t bytes) {
 }
 
 char *form_count(char text[FORM_TEXT], uint64_t count, const char *one) {
-    /* "entry" is the only noun here whose plural is not its own with an s. */
-    bool entry = count != 1 && strcmp(one, "entry") == 0;
-    snprintf(text, FORM_TEXT, "%llu %s%s", (unsigned long long)count, entry ? "entries" : one,
-             count == 1 || entry ? "" : "s");
+    size_t length = strlen(one);
+    bool ies = count != 1 && length > 1 && one[length - 1] == 'y' && strchr("aeiou", one[length - 2]) == NULL;
+    snprintf(text, FORM_TEXT, "%llu %.*s%s", (unsigned long long)count, (int)(length - ies), one,
+             count == 1 ? ""
+             : ies      ? "ies"
+                        : "s");
     return text;
 }
 
