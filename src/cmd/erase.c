@@ -186,12 +186,10 @@ static void report_left(struct invocation *invocation, const struct opened_set *
         if (place->remaining == 0)
             continue;
         err_clear(&why);
+        bool dated = place->remaining_until != 0 && place->remaining_until != INT64_MAX;
         err_set(&why, ERR_REFUSED, "%s (%s) cannot be destroyed yet%s%s; no key is left there that opens them",
                 form_count(objects, place->remaining, "object"), form_bytes(bytes, place->remaining_bytes),
-                place->remaining_until == 0 || place->remaining_until == INT64_MAX ? "" : ": locked until ",
-                place->remaining_until == 0 || place->remaining_until == INT64_MAX
-                    ? ""
-                    : clock_format(until, place->remaining_until));
+                dated ? ": locked until " : "", dated ? clock_format(until, place->remaining_until) : "");
         err_hint(&why, "run the same command again then");
         invocation_fail(invocation, name, &why);
     }

@@ -4,9 +4,15 @@
 #include <muniment/util/file.h>
 #include <muniment/util/hex.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { WITNESS_FILE_MAX = 256 * 1024 * 1024 };
+
+static int refuse_findings(const struct opened_set *set, uint64_t count, const char *hint, struct err *err) {
+    char findings[FORM_TEXT];
+    err_set(err, ERR_CORRUPT, "the journal in '%s' has %s", store_label(set->store),
+            form_count(findings, count, "finding"));
+    return err_hint(err, "%s", hint);
+}
 
 /* --- show --------------------------------------------------------------------------------------------------------- */
 
@@ -128,18 +134,16 @@ static int journal_verify(struct invocation *invocation, struct opened_set *set,
     struct verifying verifying = { .invocation = invocation };
     const char *witness = option_text(&invocation->options, OPTION_WITNESS);
     struct journal_survey survey;
-    char findings[FORM_TEXT];
     set->repo.cache = NULL; /* what is in the store now, not what was read from it before */
     if (journal_look(&set->repo, NULL, print_finding, &verifying, &survey, err) != 0)
         return -1;
     int result = witness != NULL ? check_witness_file(&verifying, set, witness, err) : 0;
     if (result == 0)
         report(&verifying, set, &survey);
-    if (result == 0 && verifying.findings > 0) {
-        result = err_set(err, ERR_CORRUPT, "the journal in '%s' has %s", store_label(set->store),
-                         form_count(findings, verifying.findings, "finding"));
-        err_hint(err, "compare it with those of the mirrors: 'muniment journal verify --mirror NAME SET'");
-    }
+    if (result == 0 && verifying.findings > 0)
+        result =
+            refuse_findings(set, verifying.findings,
+                            "compare it with those of the mirrors: 'muniment journal verify --mirror NAME SET'", err);
     journal_survey_release(&survey);
     return result;
 }
@@ -150,15 +154,11 @@ static int journal_verify(struct invocation *invocation, struct opened_set *set,
 static int journal_head(struct invocation *invocation, struct opened_set *set, struct err *err) {
     struct journal_survey survey;
     struct output *output = invocation->output;
-    char findings[FORM_TEXT];
     int result = 0;
     if (journal_look(&set->repo, NULL, NULL, NULL, &survey, err) != 0)
         return -1;
-    if (survey.findings > 0) {
-        result = err_set(err, ERR_CORRUPT, "the journal in '%s' has %s", store_label(set->store),
-                         form_count(findings, survey.findings, "finding"));
-        err_hint(err, "'muniment journal verify' lists them");
-    }
+    if (survey.findings > 0)
+        result = refuse_findings(set, survey.findings, "'muniment journal verify' lists them", err);
     for (size_t i = 0; i < survey.count && result == 0; i++) {
         const struct journal_chain *chain = &survey.chains[i];
         char token[JOURNAL_WITNESS], hash[65];

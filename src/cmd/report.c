@@ -6,11 +6,8 @@
 #include <string.h>
 
 enum {
-    PERIOD = 35 * 86400,   /* seconds, by default: the last month, and to spare */
-    DOCUMENT_MODE = 0644,  /* a report is for others */
-    STATUS_INTEGRITY = 20, /* something is altered or gone */
-    STATUS_STALE = 22,     /* too old, or a run was missed */
-    STATUS_DIVERGED = 24,  /* a place is not as it should be */
+    PERIOD = 35 * 86400,  /* seconds, by default: the last month, and to spare */
+    DOCUMENT_MODE = 0644, /* a report is for others */
 };
 
 static int parse_format(const struct invocation *invocation, enum report_format *format, struct err *err) {
@@ -28,26 +25,26 @@ static int parse_format(const struct invocation *invocation, enum report_format 
 }
 
 /* What a monitor should be told: the report itself is written in any case. */
-static int status_of(const struct report *report, const struct report_finding *finding) {
+static enum err_code code_of(const struct report *report, const struct report_finding *finding) {
     switch (finding->kind) {
     case FINDING_TAMPERED:
-        return STATUS_INTEGRITY;
+        return ERR_CORRUPT;
     case FINDING_MISSING:
         if (finding->object == NULL)
-            return STATUS_STALE;
-        return finding->place != NULL && strcmp(finding->place, report->stores[0].name) != 0 ? STATUS_DIVERGED
-                                                                                             : STATUS_INTEGRITY;
+            return ERR_STALE;
+        return finding->place != NULL && strcmp(finding->place, report->stores[0].name) != 0 ? ERR_DIVERGED
+                                                                                             : ERR_CORRUPT;
     case FINDING_STALE:
-        return STATUS_STALE;
+        return ERR_STALE;
     case FINDING_LATE:
     case FINDING_EXCESS:
     case FINDING_POLICY:
     case FINDING_UNKNOWN:
-        return STATUS_DIVERGED;
+        return ERR_DIVERGED;
     case FINDING_EXCEPTION:
         break;
     }
-    return STATUS_OK;
+    return ERR_NONE;
 }
 
 static int write_document(struct invocation *invocation, const struct buffer *document, struct err *err) {
@@ -83,7 +80,7 @@ static int run_report(struct invocation *invocation, struct err *err) {
     if (result == 0)
         result = write_document(invocation, &document, err);
     for (size_t i = 0; result == 0 && i < report.finding_count; i++)
-        invocation_status(invocation, status_of(&report, &report.findings[i]));
+        invocation_status(invocation, err_exit_status(code_of(&report, &report.findings[i])));
     buffer_release(&document);
     report_release(&report);
     opened_set_close(&set);
