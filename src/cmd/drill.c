@@ -1,9 +1,6 @@
 #include "invocation_internal.h"
 #include <muniment/run/drill.h>
-#include <muniment/util/clock.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 enum { STATUS_DRILL_FAILED = 21 };
 

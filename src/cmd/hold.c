@@ -4,7 +4,6 @@
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define LAST_TIME INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 

@@ -2,7 +2,6 @@
 #include <muniment/util/sha256.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { FINDINGS_AT_TOP = 6 };

@@ -1,7 +1,6 @@
 #include "render_html_internal.h"
 #include <muniment/util/clock.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

@@ -1,7 +1,6 @@
 #include "report_internal.h"
 #include <muniment/repo/session.h>
 #include <muniment/util/clock.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { UPLOAD_LASTS = 86400 }; /* seconds; every run ends those that are older */

@@ -1,6 +1,5 @@
 #include "report_internal.h"
 #include <muniment/util/workers.h>
-#include <stdio.h>
 
 /* A head in a place, to be asked for. Each has a copy of its own to write to. */
 struct asked_lock {

@@ -1,9 +1,6 @@
 #include "report_internal.h"
-#include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     DAY = 86400,
