@@ -12,10 +12,6 @@ enum {
     PIECE_OF_BUCKET = 8 * 1024 * 1024, /* a request waits for a network, and is paid for */
 };
 
-size_t piece_size(const struct store *store) {
-    return store_transfers(store) > 1 ? PIECE_OF_BUCKET : PIECE_OF_FOLDER;
-}
-
 struct transfer transfer_of(const char *name, uint64_t size, enum folder_kind kind) {
     struct transfer transfer = { .size = size, .kind = kind };
     snprintf(transfer.name, sizeof transfer.name, "%s", name);
@@ -46,15 +42,13 @@ static void count_upload(struct mirror_job *job, uint64_t size) {
     job->result->uploaded++;
     job->result->uploaded_bytes += size;
     pthread_mutex_unlock(&job->lock);
-    if (job->options->progress)
-        job->options->progress->items++;
 }
 
-/* What was read is on its way already; only the commit makes it an object, and only the right bytes get that far. */
-static int stream_object(struct mirror_job *job, struct store_upload *upload, struct sha256 *hash, const char *name,
-                         uint64_t size, bool *unread, struct err *err) {
-    size_t most = piece_size(job->repo->store);
+int read_object(struct store *store, const char *name, uint64_t size, struct store_upload *upload,
+                uint8_t digest[SHA256_SIZE], bool *unread, struct err *err) {
+    size_t most = store_transfers(store) > 1 ? PIECE_OF_BUCKET : PIECE_OF_FOLDER;
     uint8_t *piece = mem_alloc(size < most ? (size_t)size + 1 : most);
+    struct sha256 *hash = sha256_new();
     int status = 0;
     *unread = false;
     for (uint64_t offset = 0; offset < size && status == 0;) {
@@ -62,19 +56,20 @@ static int stream_object(struct mirror_job *job, struct store_upload *upload, st
         status = interrupt_check(err);
         if (status < 0)
             break;
-        status = store_get_range(job->repo->store, name, offset, piece, length, err);
+        status = store_get_range(store, name, offset, piece, length, err);
         if (status < 0) {
             *unread = true;
             break;
         }
         sha256_update(hash, piece, length);
-        status = store_upload_write(upload, piece, length, err);
+        if (upload)
+            status = store_upload_write(upload, piece, length, err);
         if (status < 0)
             err_wrap(err, "send '%s'", name);
         offset += length;
-        if (job->options->progress)
-            job->options->progress->done += length;
     }
+    sha256_final(hash, digest);
+    sha256_free(hash);
     free(piece);
     return status;
 }
@@ -82,7 +77,7 @@ static int stream_object(struct mirror_job *job, struct store_upload *upload, st
 int copy_object(struct mirror_job *job, const struct transfer *transfer, enum copied *copied, struct err *err) {
     const char *name = transfer->name;
     uint64_t size = transfer->size;
-    uint8_t expected[32], digest[32];
+    uint8_t expected[SHA256_SIZE], digest[SHA256_SIZE];
     struct err why = { 0 };
     *copied = COPY_FAILED;
     if (!repo_name_hash(name, expected)) {
@@ -95,10 +90,9 @@ int copy_object(struct mirror_job *job, const struct transfer *transfer, enum co
     if (store_upload_begin(job->there.store, &upload, err) < 0)
         return err_wrap(err, "send '%s'", name);
     store_upload_lock(upload, lock_at_first(job, name, transfer->kind));
-    struct sha256 *hash = sha256_new();
     int status = -1;
     bool unread;
-    if (stream_object(job, upload, hash, name, size, &unread, err) < 0) {
+    if (read_object(job->repo->store, name, size, upload, digest, &unread, err) < 0) {
         if (unread && fails_alone(err)) {
             *copied = err->code == ERR_NOT_FOUND ? COPY_VANISHED : COPY_FAILED;
             if (*copied == COPY_FAILED)
@@ -109,7 +103,7 @@ int copy_object(struct mirror_job *job, const struct transfer *transfer, enum co
         goto out;
     }
 
-    sha256_final(hash, digest);
+    /* What was read is on its way already; only the commit makes it an object. */
     if (memcmp(digest, expected, sizeof digest) != 0) {
         err_set(&why, ERR_CORRUPT, "'%s' is damaged in the repository, so it was not sent", name);
         job_fail(job, &why);
@@ -137,7 +131,6 @@ int copy_object(struct mirror_job *job, const struct transfer *transfer, enum co
     }
 out:
     store_upload_abort(upload);
-    sha256_free(hash);
     return status;
 }
 

@@ -23,6 +23,7 @@
 #include <muniment/repo/head.h>
 #include <muniment/repo/hold.h>
 #include <muniment/repo/journal.h>
+#include <muniment/util/sha256.h>
 #include <muniment/util/workers.h>
 #include <pthread.h>
 
@@ -101,9 +102,6 @@ struct transfer {
     bool hidden;           /* there */
 };
 
-/* As much as the store is read by at once. */
-size_t piece_size(const struct store *store);
-
 extern const char *const FOLDER_NAMES[FOLDER_KINDS];
 
 /* --- inventory.c --- */
@@ -133,6 +131,11 @@ enum copied {
     COPY_VANISHED, /* the repository no longer has it */
     COPY_FAILED,   /* it could not be read, or is damaged there: noted in the job */
 };
+
+/* Reads an object in pieces, hashes it, and writes it to `upload` (NULL: nowhere). *unread: it was the reading that
+ * failed. */
+int read_object(struct store *store, const char *name, uint64_t size, struct store_upload *upload,
+                uint8_t digest[SHA256_SIZE], bool *unread, struct err *err) MUST_CHECK;
 
 /* Reads the object of the repository, hashes it on the way, and commits it on the mirror only when it is what its name
  * says. -1 when the mirror failed. */

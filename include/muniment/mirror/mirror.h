@@ -25,7 +25,6 @@ struct mirror_options {
                                 take turns */
     int64_t now;
     const struct lock_rule *locks; /* for a mirror that locks; NULL: what is sent is locked for a day */
-    struct progress *progress;     /* may be NULL */
 };
 
 struct mirror_result {
