@@ -96,7 +96,7 @@ static void inspect(struct inspection *inspection, const struct settings *settin
     } else {
         report_bucket(inspection, &bucket);
         for (size_t i = 0; i < set_count; i++) {
-            const struct bucket_use use = { &sets[i], inspection->address, lock, place.prefix };
+            const struct bucket_use use = { &sets[i], lock, place.prefix };
             struct lint lint = { 0 };
             bucket_judge(&bucket, &use, &lint);
             for (size_t j = 0; j < lint.count; j++)

@@ -38,7 +38,7 @@ static int begin(void **state) {
     };
     for (size_t i = 0; i < 2; i++)
         verdict->rules[i].prefix = all;
-    verdict->use = (struct bucket_use){ &verdict->set, "s3:b2/acme/muniment", S3_LOCK_NONE, "muniment/" };
+    verdict->use = (struct bucket_use){ &verdict->set, S3_LOCK_NONE, "muniment/" };
     *state = verdict;
     return 0;
 }

@@ -19,9 +19,8 @@ int64_t bucket_hidden_days(const struct s3_bucket *bucket, const char *address, 
 /* A store that a set uses: its repository, or one of its mirrors. */
 struct bucket_use {
     const struct set_settings *set;
-    const char *address;
     enum s3_lock_mode lock;
-    const char *prefix; /* of the address */
+    const char *prefix; /* of its address */
 };
 
 /* Holds a description against a use, and appends what is to be said. An error: the store cannot be used so. Talks to
