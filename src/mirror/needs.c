@@ -6,7 +6,7 @@
 
 /* --- what a snapshot needs ---------------------------------------------------------------------------------------- */
 
-typedef void place_each(void *context, const struct pack_table *table, bool first);
+typedef void place_each(void *context, const struct index_place *place, bool first);
 
 struct need_walk {
     struct index *index;
@@ -23,7 +23,7 @@ static int walk_extent(void *context, const struct extent *extent, enum extent_r
         struct index_place place;
         unsigned copies = 0;
         while (index_place(walk->index, extent->birth, extent->first + i, copies, &place))
-            walk->each(walk->context, place.table, copies++ == 0);
+            walk->each(walk->context, &place, copies++ == 0);
         if (copies == 0)
             return err_set(err, ERR_CORRUPT, "no indexed pack holds slot %u of a snapshot", extent->first + i);
     }
@@ -42,49 +42,28 @@ static int walk_head(struct repo *repo, const char *name, struct need_walk *walk
 /* --- packs that are missing on the mirror --------------------------------------------------------------------------
  */
 
-struct missing_pack {
-    const struct pack_table *table;
-    bool needed;
-};
-
-struct missing {
-    struct missing_pack *packs; /* sorted by address of the table */
-    size_t count;
-};
-
-static int compare_missing(const void *left, const void *right) {
-    uintptr_t a = (uintptr_t)((const struct missing_pack *)left)->table;
-    uintptr_t b = (uintptr_t)((const struct missing_pack *)right)->table;
-    return (a > b) - (a < b);
-}
-
-static void missing_collect(struct missing *missing, const struct mirror_job *job, const struct index *index) {
-    size_t count = index_pack_count(index);
-    missing->packs = mem_array(count + 1, sizeof *missing->packs);
-    for (size_t i = 0; i < count; i++)
-        if (!inventory_find(job, index_pack(index, i)->pack))
-            missing->packs[missing->count++].table = index_pack(index, i);
-    if (missing->count > 1)
-        qsort(missing->packs, missing->count, sizeof *missing->packs, compare_missing);
-}
-
-/* Every place of a slot counts: whoever reads the mirror may be led to any of them by the index. */
-static void mark_missing(void *context, const struct pack_table *table, bool first) {
-    struct missing *missing = context;
-    struct missing_pack key = { .table = table };
+/* A flag for each pack of the index: needed. Every place of a slot counts: whoever reads the mirror may be led to any
+ * of them by the index. */
+static void mark_place(void *context, const struct index_place *place, bool first) {
+    bool *needed = context;
     (void)first;
-    struct missing_pack *found = bsearch(&key, missing->packs, missing->count, sizeof *missing->packs, compare_missing);
-    if (found)
-        found->needed = true;
+    needed[place->pack] = true;
 }
 
-static int send_missing(struct mirror_job *job, const struct missing *missing, struct err *err) {
+static bool lacks_any(const struct mirror_job *job, const struct index *index) {
+    for (size_t i = 0; i < index_pack_count(index); i++)
+        if (!inventory_find(job, index_pack(index, i)->pack))
+            return true;
+    return false;
+}
+
+static int send_missing(struct mirror_job *job, const struct index *index, const bool *needed, struct err *err) {
     struct workers *workers = workers_start(job->transfers, sizeof(struct transfer), copy_transfer, job);
     int status = 0;
-    for (size_t i = 0; i < missing->count && status == 0; i++) {
+    for (size_t i = 0; i < index_pack_count(index) && status == 0; i++) {
         char name[REPO_NAME_MAX];
-        const struct pack_table *table = missing->packs[i].table;
-        if (!missing->packs[i].needed)
+        const struct pack_table *table = index_pack(index, i);
+        if (!needed[i] || inventory_find(job, table->pack))
             continue;
         struct transfer transfer = transfer_of(repo_pack_name(job->repo, name, table->pack), table->size, FOLDER_KINDS);
         status = workers_give(workers, &transfer, err);
@@ -113,24 +92,25 @@ static int note_unread(struct mirror_job *job, struct err *err) {
 
 int needs_upload(struct mirror_job *job, struct err *err) {
     const struct folder *heads = &job->folders[FOLDER_HEADS];
-    struct missing missing = { 0 };
-    struct need_walk walk = { .index = index_new(), .each = mark_missing, .context = &missing };
+    struct need_walk walk = { .index = index_new(), .each = mark_place };
+    bool *needed = NULL;
     int status = -1;
     if (index_load(walk.index, job->repo, err) < 0) {
         status = note_unread(job, err);
         goto out;
     }
-    missing_collect(&missing, job, walk.index);
-    for (size_t i = 0; missing.count > 0 && i < heads->there.count; i++) {
+    walk.context = needed = mem_array(index_pack_count(walk.index) + 1, sizeof *needed);
+    bool any = lacks_any(job, walk.index);
+    for (size_t i = 0; any && i < heads->there.count; i++) {
         const char *name = heads->there.items[i].name;
         if (!folder_has(&heads->here, name))
             continue;
         if (walk_head(job->repo, repo_leaf(name), &walk, err) < 0 && note_unread(job, err) < 0)
             goto out;
     }
-    status = send_missing(job, &missing, err);
+    status = send_missing(job, walk.index, needed, err);
 out:
-    free(missing.packs);
+    free(needed);
     index_free(walk.index);
     return status;
 }
@@ -138,8 +118,8 @@ out:
 /* --- snapshots that only the mirror has ------------------------------------------------------------------------------
  */
 
-static void mark_needed(void *context, const struct pack_table *table, bool first) {
-    struct mirrored_pack *pack = inventory_find(context, table->pack);
+static void mark_needed(void *context, const struct index_place *place, bool first) {
+    struct mirrored_pack *pack = inventory_find(context, place->table->pack);
     (void)first;
     if (pack)
         pack->needed = true;
@@ -188,13 +168,13 @@ struct coverage {
     bool all_met;  /* of those before it */
 };
 
-static void cover(void *context, const struct pack_table *table, bool first) {
+static void cover(void *context, const struct index_place *place, bool first) {
     struct coverage *coverage = context;
     if (first) {
         coverage->all_met = coverage->all_met && coverage->slot_met;
         coverage->slot_met = false;
     }
-    if (inventory_find(coverage->job, table->pack))
+    if (inventory_find(coverage->job, place->table->pack))
         coverage->slot_met = true;
 }
 

@@ -259,7 +259,7 @@ bool index_place(const struct index *index, const uint8_t birth[BIRTH_SIZE], uin
         const struct pack_slot *slot = find_slot(pack, entry->section, number);
         if (!slot || skip-- > 0)
             continue;
-        *place = (struct index_place){ &pack->table, slot, slot_offset(pack, slot) };
+        *place = (struct index_place){ &pack->table, entry->pack, slot, slot_offset(pack, slot) };
         return true;
     }
     return false;

@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A pack, and the dates of those that need it. */
+/* The dates of those that need a pack. */
 struct needed_pack {
-    const struct pack_table *table;
     int64_t until; /* the latest; 0: nobody needs it */
     int64_t cap;   /* the earliest */
 };
@@ -20,9 +19,8 @@ struct locking {
     struct store *store;
     int64_t now;
     struct index *index;
-    struct needed_pack *packs; /* sorted by the address of their tables */
-    size_t count;
-    struct lock_dates dates; /* of the head that is being walked */
+    struct needed_pack *packs; /* one for each of the index */
+    struct lock_dates dates;   /* of the head that is being walked */
     struct lock_memory known, next;
     struct workers *workers;
     uint64_t lengthened;
@@ -32,51 +30,24 @@ struct locking {
 /* --- who needs what -------------------------------------------------------------------------------------------------
  */
 
-static int by_table(const void *left, const void *right) {
-    uintptr_t a = (uintptr_t)((const struct needed_pack *)left)->table;
-    uintptr_t b = (uintptr_t)((const struct needed_pack *)right)->table;
-    return (a > b) - (a < b);
+static void need(struct needed_pack *pack, const struct lock_dates *dates) {
+    if (dates->until > pack->until)
+        pack->until = dates->until;
+    if (dates->cap < pack->cap)
+        pack->cap = dates->cap;
 }
 
-static void collect_packs(struct locking *locking, locks_has *has, void *context) {
-    size_t count = index_pack_count(locking->index);
-    locking->packs = mem_array(count + 1, sizeof *locking->packs);
-    for (size_t i = 0; i < count; i++) {
-        const struct pack_table *table = index_pack(locking->index, i);
-        if (!has || has(context, table->pack))
-            locking->packs[locking->count++] = (struct needed_pack){ .table = table, .cap = INT64_MAX };
-    }
-    if (locking->count > 1)
-        qsort(locking->packs, locking->count, sizeof *locking->packs, by_table);
-}
-
-static void need(struct locking *locking, const struct pack_table *table) {
-    struct needed_pack wanted = { .table = table };
-    struct needed_pack *pack =
-        locking->count ? bsearch(&wanted, locking->packs, locking->count, sizeof wanted, by_table) : NULL;
-    if (!pack)
-        return;
-    if (locking->dates.until > pack->until)
-        pack->until = locking->dates.until;
-    if (locking->dates.cap < pack->cap)
-        pack->cap = locking->dates.cap;
-}
-
-/* Every place of a slot counts: a purge may choose any of them to stay. Runs of slots are mostly in one pack. */
+/* Every place of a slot counts: a purge may choose any of them to stay. */
 static int need_extent(void *context, const struct extent *extent, enum extent_role role, struct err *err) {
     struct locking *locking = context;
-    const struct pack_table *last = NULL;
     (void)role;
     if (interrupt_check(err) < 0)
         return -1;
     for (uint32_t i = 0; i < extent->count; i++) {
         struct index_place place;
         for (unsigned copies = 0; index_place(locking->index, extent->birth, extent->first + i, copies, &place);
-             copies++) {
-            if (place.table != last)
-                need(locking, place.table);
-            last = place.table;
-        }
+             copies++)
+            need(&locking->packs[place.pack], &locking->dates);
     }
     return 0;
 }
@@ -147,13 +118,14 @@ static int walk_heads(struct locking *locking, const struct heads *heads, const 
     return 0;
 }
 
-static int lock_packs(struct locking *locking, struct err *err) {
-    for (size_t i = 0; i < locking->count; i++) {
+static int lock_packs(struct locking *locking, locks_has *has, void *context, struct err *err) {
+    for (size_t i = 0; i < index_pack_count(locking->index); i++) {
         const struct needed_pack *pack = &locking->packs[i];
+        const uint8_t *hash = index_pack(locking->index, i)->pack;
         char name[REPO_NAME_MAX];
         int64_t until = pack->until < pack->cap ? pack->until : pack->cap;
-        repo_pack_name(locking->repo, name, pack->table->pack);
-        if (pack->until != 0 && give(locking, name, pack->table->pack, until, err) < 0)
+        repo_pack_name(locking->repo, name, hash);
+        if (pack->until != 0 && (!has || has(context, hash)) && give(locking, name, hash, until, err) < 0)
             return -1;
     }
     return 0;
@@ -182,11 +154,14 @@ int locks_lengthen(struct repo *repo, struct store *store, const struct lock_rul
     if (status == 0)
         status = index_load(locking.index, repo, err);
     if (status == 0) {
-        collect_packs(&locking, has, context);
+        size_t packs = index_pack_count(locking.index);
+        locking.packs = mem_array(packs + 1, sizeof *locking.packs);
+        for (size_t i = 0; i < packs; i++)
+            locking.packs[i].cap = INT64_MAX;
         status = walk_heads(&locking, &heads, rule, err);
     }
     if (status == 0)
-        status = lock_packs(&locking, err);
+        status = lock_packs(&locking, has, context, err);
     if (status < 0)
         workers_stop(locking.workers);
     else

@@ -16,6 +16,7 @@ struct index;
 
 struct index_place {
     const struct pack_table *table; /* the pack, borrowed from the index */
+    size_t pack;                    /* which one it is: as in index_pack() */
     const struct pack_slot *slot;
     uint64_t offset; /* of the ciphertext in the pack */
 };
