@@ -5,7 +5,7 @@
  * u8 condemned. The epoch in the name has 16 hex digits, so that records list in the order they were written.
  *
  * Several records may stand side by side (a purge that was killed, or one that waits for a session): what is condemned
- * is the union over all of them, and the newest that knows a pack has its deadline.
+ * is the union over all of them, and of the deadlines of a pack the earliest counts.
  */
 #ifndef MUNIMENT_REPO_PURGE_INTERNAL_H
 #define MUNIMENT_REPO_PURGE_INTERNAL_H
@@ -58,5 +58,8 @@ struct purge_records {
 };
 int purge_records_load(struct repo *repo, struct purge_records *records, struct err *err) MUST_CHECK;
 void purge_records_release(struct purge_records *records);
+
+/* What all of them say of each pack. */
+void purge_records_join(const struct purge_records *records, struct purge_record *joined);
 
 #endif

@@ -167,18 +167,32 @@ int purge_records_load(struct repo *repo, struct purge_records *records, struct 
     return 0;
 }
 
+void purge_records_join(const struct purge_records *records, struct purge_record *joined) {
+    *joined = (struct purge_record){ 0 };
+    for (size_t i = 0; i < records->count; i++)
+        for (size_t j = 0; j < records->items[i].count; j++) {
+            const struct purge_pack *said = &records->items[i].packs[j];
+            struct purge_pack *pack = purge_record_add(joined, said->pack);
+            pack->condemned = pack->condemned || said->condemned;
+            if (said->deadline != 0 && (pack->deadline == 0 || said->deadline < pack->deadline))
+                pack->deadline = said->deadline;
+        }
+}
+
 int purge_deadlines_load(struct repo *repo, struct dated_names *packs, struct err *err) {
     struct purge_records records;
+    struct purge_record joined;
     *packs = (struct dated_names){ 0 };
     if (purge_records_load(repo, &records, err) < 0)
         return -1;
-    for (size_t i = 0; i < records.count; i++)
-        for (size_t j = 0; j < records.items[i].count; j++) {
-            const struct purge_pack *pack = &records.items[i].packs[j];
-            char name[REPO_NAME_MAX];
-            if (pack->deadline != 0)
-                dated_names_add(packs, repo_below(repo, repo_pack_name(repo, name, pack->pack)), pack->deadline);
-        }
+    purge_records_join(&records, &joined);
+    for (size_t i = 0; i < joined.count; i++) {
+        char name[REPO_NAME_MAX];
+        if (joined.packs[i].deadline != 0)
+            dated_names_add(packs, repo_below(repo, repo_pack_name(repo, name, joined.packs[i].pack)),
+                            joined.packs[i].deadline);
+    }
+    purge_record_release(&joined);
     purge_records_release(&records);
     dated_names_sort(packs);
     return 0;

@@ -151,16 +151,16 @@ static void measure(const struct survey *survey, struct survey_pack *pack) {
 }
 
 static void read_records(const struct purge_records *records, struct survey *survey) {
-    for (size_t i = 0; records && i < records->count; i++)
-        for (size_t j = 0; j < records->items[i].count; j++) {
-            const struct purge_pack *line = &records->items[i].packs[j];
-            struct survey_pack *pack = survey_find(survey, line->pack);
-            if (!pack)
-                continue;
-            pack->condemned = pack->condemned || line->condemned;
-            if (line->deadline != 0 && (pack->deadline == 0 || line->deadline < pack->deadline))
-                pack->deadline = line->deadline;
-        }
+    struct purge_record known;
+    purge_records_join(records, &known);
+    for (size_t i = 0; i < known.count; i++) {
+        struct survey_pack *pack = survey_find(survey, known.packs[i].pack);
+        if (!pack)
+            continue;
+        pack->condemned = known.packs[i].condemned;
+        pack->deadline = known.packs[i].deadline;
+    }
+    purge_record_release(&known);
 }
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */

@@ -47,8 +47,8 @@ struct survey {
 /* True when the snapshot is one of those that this purge ends. */
 bool purge_expires(const struct purge_options *options, const char *head);
 
-/* Loads heads, index and the listing of packs, in this order, and marks. `records` (may be NULL) tells what is
- * condemned and the deadlines, the guard what is missed and what is locked. */
+/* Loads heads, index and the listing of packs, in this order, and marks. `records` tells what is condemned and
+ * the deadlines, the guard what is missed and what is locked. */
 int survey_load(struct repo *repo, const struct purge_options *options, const struct purge_records *records,
                 struct purge_guard *guard, struct survey *survey, struct err *err) MUST_CHECK;
 void survey_release(struct survey *survey);

@@ -622,6 +622,27 @@ static void many_index_objects_become_one(void **state) {
     close_nights(&nights);
 }
 
+/* As a purge leaves them that is killed while it replaces one by the other. */
+static void of_two_records_the_earlier_deadline_is_told(void **state) {
+    (void)state;
+    struct err err = { 0 };
+    struct scratch_repo scratch;
+    struct dated_names packs;
+    const uint8_t name[32] = { 1 };
+    scratch_repo_open(&scratch);
+    for (int i = 0; i < 2; i++) {
+        struct purge_record record = { .epoch = (uint64_t)i + 1, .written = NOON };
+        purge_record_add(&record, name)->deadline = NOON + (i + 1) * DAY;
+        assert_success(purge_record_store(&scratch.repo, &record, &err), &err);
+        purge_record_release(&record);
+    }
+    assert_success(purge_deadlines_load(&scratch.repo, &packs, &err), &err);
+    assert_int_equal(packs.count, 1);
+    assert_int_equal(packs.items[0].time, NOON + DAY);
+    dated_names_release(&packs);
+    scratch_repo_close(&scratch);
+}
+
 /* --- killed
  * ----------------------------------------------------------------------------------------------------------- */
 
@@ -675,6 +696,7 @@ int main(void) {
         cmocka_unit_test(damaged_chunks_never_move_under_a_new_name),
         cmocka_unit_test(what_a_damaged_pack_seemed_to_provide_is_moved_from_another),
         cmocka_unit_test(many_index_objects_become_one),
+        cmocka_unit_test(of_two_records_the_earlier_deadline_is_told),
         cmocka_unit_test(a_purge_killed_at_any_moment_loses_nothing_and_needs_no_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
