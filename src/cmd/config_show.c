@@ -1,7 +1,7 @@
 #include "config_internal.h"
 
-static void show_text(struct buffer *out, const char *indent, const char *name, const char *value) {
-    buffer_printf(out, "%s%s = \"", indent, name);
+static void put_quoted(struct buffer *out, const char *value) {
+    buffer_put_u8(out, '"');
     for (const char *at = value; *at != '\0'; at++) {
         if (*at == '"' || *at == '\\')
             buffer_printf(out, "\\%c", *at);
@@ -10,16 +10,20 @@ static void show_text(struct buffer *out, const char *indent, const char *name, 
         else
             buffer_put(out, at, 1);
     }
-    buffer_printf(out, "\";\n");
+    buffer_put_u8(out, '"');
+}
+
+static void show_text(struct buffer *out, const char *indent, const char *name, const char *value) {
+    buffer_printf(out, "%s%s = ", indent, name);
+    put_quoted(out, value);
+    buffer_printf(out, ";\n");
 }
 
 static void show_strings(struct buffer *out, const char *indent, const char *name, const struct strings *strings) {
     buffer_printf(out, "%s%s = [", indent, name);
     for (size_t i = 0; i < strings->count; i++) {
-        buffer_printf(out, i == 0 ? " \"" : ", \"");
-        for (const char *at = strings->items[i]; *at != '\0'; at++)
-            buffer_printf(out, *at == '"' || *at == '\\' ? "\\%c" : "%c", *at);
-        buffer_printf(out, "\"");
+        buffer_printf(out, i == 0 ? " " : ", ");
+        put_quoted(out, strings->items[i]);
     }
     buffer_printf(out, strings->count > 0 ? " ];\n" : "];\n");
 }
