@@ -152,10 +152,8 @@ static void add_summary(struct mirror_job *job) {
 
 static int newest_head(void *context, const struct store_object *object, struct err *err) {
     int64_t *newest = context, started;
-    struct err why = { 0 };
-    const char *leaf = strrchr(object->name, '/');
     (void)err;
-    if (leaf && strlen(leaf) > 16 && clock_parse_compact(leaf + 1, &started, &why) == 0 && started > *newest)
+    if (clock_parse_compact(repo_leaf(object->name), &started, NULL) == 0 && started > *newest)
         *newest = started;
     return 0;
 }

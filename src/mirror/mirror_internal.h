@@ -5,8 +5,8 @@
  *     notice_cut          whether the mirror's journal tells more than the repository's
  *     copy_packs          a merge-join of the repository's packs with the inventory
  *     needs_upload        where no copy is due: only the packs that the mirror's snapshots moved to
- *     copy_folder         index, keys, heads, journal
- *     remove_decided      heads, keys, index, packs; of the journal what a checkpoint dropped
+ *     copy_folder         index, keys, heads, holds, erasures, journal
+ *     remove_decided      heads, keys, holds, erasures, index, packs; of the journal what a checkpoint dropped
  *     lock_contents       where the mirror locks
  *     verify_sample       reads back and hashes
  *     copy_folder         journal again, with what this run wrote into it
@@ -200,7 +200,7 @@ int needs_are_met(struct mirror_job *job, const char *name, bool *met, struct er
 
 /* --- remove.c --- */
 
-/* Removes what must go: heads, keys, index, packs. */
+/* Removes what must go, in the order above. */
 int remove_decided(struct mirror_job *job, struct err *err) MUST_CHECK;
 
 /* --- verify.c --- */

@@ -1,14 +1,15 @@
 /*
  * Mirrors: a second store that holds the same objects of a set.
  *
- * Upload order: the `muniment` object, packs, index, keys, heads, journal; so a snapshot on a mirror is whole, and
- * every decision is there before an object goes because of it. An upload is verified by its hash before it is sent (a
- * damaged object never reaches a mirror) and by size after it. Objects leave a mirror only when a verified journal
- * segment says `expired` (heads), `destroyed` (packs, index), `key_removed` (wrapped keys), `released` (holds) or
- * `erasure_over` (erasures), and the repository does not have them; never because a listing lacks their name. A
- * snapshot that a hold covers stays, though it expired. Segments of the journal leave it when a checkpoint of the
- * repository's own journal says that they were dropped. Before any pack is deleted from a mirror, whatever packs the
- * mirror's remaining heads need are uploaded, also on nights when no copy is due. Sessions and purges are not mirrored.
+ * Upload order: the `muniment` object, packs, index, keys, heads, holds, erasures, journal; so a snapshot on a mirror
+ * is whole, and every decision is there before an object goes because of it. An upload is verified by its hash before
+ * it is sent (a damaged object never reaches a mirror) and by size after it. Objects leave a mirror only when a
+ * verified journal segment says `expired` (heads), `destroyed` (packs, index), `key_removed` (wrapped keys), `released`
+ * (holds) or `erasure_over` (erasures), and the repository does not have them; never because a listing lacks their
+ * name. A snapshot that a hold covers stays, though it expired. Segments of the journal leave it when a checkpoint of
+ * the repository's own journal says that they were dropped. Before any pack is deleted from a mirror, whatever packs
+ * the mirror's remaining heads need are uploaded, also on nights when no copy is due. Sessions and purges are not
+ * mirrored.
  *
  * On a mirror that locks, packs are locked for a day as they are sent, and then for as long as the snapshots there need
  * them (see muniment/repo/locks.h), with every run.
