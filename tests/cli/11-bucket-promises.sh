@@ -55,7 +55,6 @@ expect 0 'a rule for hidden versions is fine' config check
 says "$SCRATCH/err" 'erasure horizon of set .app. here is 65 d' 'and what it adds is told'
 mirror_config "$(address nosuch)"
 expect 2 'a bucket that is not there' config check
-sed -i "s|credentials = \"$CREDENTIALS\"|credentials = \"$RGW/other.credentials\"|" "$CONFIG"
 mirror_config "$(address versions)"
 sed -i "s|credentials = \"$CREDENTIALS\"|credentials = \"$RGW/other.credentials\"|" "$CONFIG"
 expect 0 'what may not be asked is a warning' config check
@@ -77,18 +76,22 @@ expect 23 'the next one ends it, but for the mirror' run
 expect 23 'the mirror may not let go' --json mirror app
 says "$SCRATCH/err" "far.: a lock keeps [0-9]+ objects? that should be gone, until 20[0-9-]+T" 'and says until when'
 is true "$(jq 'select(.type == "mirrored") | .refused > 0 and .refused_until != null' "$SCRATCH/out")" 'in JSON, too'
-isnt '' "$(s3_admin list "$BUCKET_PREFIX-held" | sed -n 1p)" 'nothing is hidden'
+isnt '' "$(s3_admin list "$BUCKET_PREFIX-held" | sed -n 1p)" 'what it keeps is listed'
+is '' "$(s3_admin versions "$BUCKET_PREFIX-held" | awk '$3 == "marker"')" 'and nothing is hidden'
+lock_of() { # FOLDER: when the lock of its last object ends, in seconds
+    date -d "$(s3_admin head "$BUCKET_PREFIX-held" "$(s3_admin list "$BUCKET_PREFIX-held" | grep "%2F$1%2F" | tail -n 1)" |
+        sed -n 's/^x-amz-object-lock-retain-until-date: //p')" +%s
+}
+holds 'the newest snapshot is locked for days' test "$(lock_of snapshots)" -lt "$(date -d '+9 days' +%s)"
+expect 0 'a hold on everything' hold add app --owner legal --reason 'case 7'
+muniment mirror app
+holds 'makes that a month' test "$(lock_of snapshots)" -gt "$(date -d '+29 days' +%s)"
+holds 'also for what the snapshot needs' test "$(lock_of packs)" -gt "$(date -d '+29 days' +%s)"
 
 # --- a key that may not delete ---
 make_bucket kept versioned
-cat >"$SCRATCH/policy" <<END
-{ "Version": "2012-10-17", "Statement": [
-  { "Effect": "Allow", "Principal": { "AWS": ["arn:aws:iam:::user/other"] },
-    "Action": ["s3:ListBucket", "s3:ListBucketVersions", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject",
-               "s3:DeleteObject", "s3:ListBucketMultipartUploads", "s3:AbortMultipartUpload", "s3:GetBucketVersioning"],
-    "Resource": ["arn:aws:s3:::$BUCKET_PREFIX-kept", "arn:aws:s3:::$BUCKET_PREFIX-kept/*"] } ] }
-END
-s3_admin policy "$BUCKET_PREFIX-kept" "$SCRATCH/policy"
+invite kept ListBucket ListBucketVersions GetObject GetObjectVersion PutObject DeleteObject ListBucketMultipartUploads \
+    AbortMultipartUpload GetBucketVersioning
 rm -rf "$SCRATCH/store" "$SCRATCH/state"
 mirror_config "$(address kept)"
 sed -i "s|credentials = \"$CREDENTIALS\"|credentials = \"$RGW/other.credentials\"|" "$CONFIG"

@@ -81,6 +81,10 @@ write_bucket_config "$CONFIG" "$SCRATCH" "$(address repo)" \
     "$(make_set killed "$SCRATCH" "$DATA" "$retention mirrors = ( $far );")"
 begin killed
 killed=$(id_of killed)
+packs_of() { # SET-ID: in both places
+    { versions_of repo "$1" && versions_of mirror "$1"; } | grep -c /packs/
+}
+packs=$(packs_of "$killed") openable=0
 kills=$(scaled 10)
 for ((i = 1; i <= kills; i++)); do
     "$MUNIMENT" -c "$CONFIG" erase set killed --confirm killed >"$SCRATCH/out" 2>"$SCRATCH/err" </dev/null &
@@ -88,7 +92,10 @@ for ((i = 1; i <= kills; i++)); do
     sleep "$(awk -v i="$i" -v n="$kills" 'BEGIN { printf "%.3f", 0.02 + 0.5 * i / n }')"
     kill -KILL "$pid" 2>/dev/null
     wait "$pid" 2>/dev/null
+    [ "$(packs_of "$killed")" = "$packs" ] || ! { versions_of repo "$killed" && versions_of mirror "$killed"; } |
+        grep -qF /keys/ || openable=$((openable + 1))
 done
+is 0 "$openable" 'no wrapped key was left in any place where the first pack had gone from one'
 expect 0 'after all these kills' erase set killed --confirm killed --certificate "$SCRATCH/killed.json"
 is 'true 1' "$(jq -r '"\(.whole) \(.wrapped_copies | length)"' "$SCRATCH/killed.json")" 'it is whole, and names the wrapped key'
 is '' "$(versions_of repo "$killed")" 'no version is left in the repository'

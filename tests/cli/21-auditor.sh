@@ -48,13 +48,7 @@ expect_at '2026-03-09 09:00:00' 0 'the public key' key public app
 cp "$SCRATCH/out" "$walk/app.public"
 
 # --- an empty machine ---
-cat >"$SCRATCH/policy" <<END
-{ "Version": "2012-10-17", "Statement": [
-  { "Effect": "Allow", "Principal": { "AWS": ["arn:aws:iam:::user/other"] },
-    "Action": ["s3:ListBucket", "s3:ListBucketVersions", "s3:GetObject", "s3:GetObjectVersion"],
-    "Resource": ["arn:aws:s3:::$BUCKET_PREFIX-mirror", "arn:aws:s3:::$BUCKET_PREFIX-mirror/*"] } ] }
-END
-s3_admin policy "$BUCKET_PREFIX-mirror" "$SCRATCH/policy"
+invite mirror ListBucket ListBucketVersions GetObject GetObjectVersion
 
 # The page's commands, a file for each block.
 page=$ROOT/man/muniment-report.1

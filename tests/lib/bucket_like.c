@@ -65,6 +65,34 @@ void bucket_like_omit(struct store *store, const char *name) {
     store->ops = &ops;
 }
 
+/* --- somebody at work --- */
+
+static struct {
+    const struct store_ops *ops;
+    const char *prefix;
+    void (*act)(void *context);
+    void *context;
+} awaited;
+
+static int list_after_act(struct store *store, const char *prefix, store_each *each, void *context, struct err *err) {
+    if (strcmp(prefix, awaited.prefix) == 0) {
+        store->ops = awaited.ops;
+        awaited.act(awaited.context);
+    }
+    return awaited.ops->list(store, prefix, each, context, err);
+}
+
+void bucket_like_before_listing(struct store *store, const char *prefix, void (*act)(void *context), void *context) {
+    static struct store_ops ops;
+    awaited.ops = store->ops;
+    awaited.prefix = prefix;
+    awaited.act = act;
+    awaited.context = context;
+    ops = *store->ops;
+    ops.list = list_after_act;
+    store->ops = &ops;
+}
+
 /* --- hosts --- */
 
 struct repo other_host(const struct repo *repo, struct keys *keys) {

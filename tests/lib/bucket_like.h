@@ -12,6 +12,10 @@ void bucket_like(struct store *store);
  * again. `name` is borrowed. */
 void bucket_like_omit(struct store *store, const char *name);
 
+/* The next listing of this store below the prefix begins with a call: what somebody else does at that moment. `prefix`
+ * is borrowed. */
+void bucket_like_before_listing(struct store *store, const char *prefix, void (*act)(void *context), void *context);
+
 /* The same repository, seen by another host of the set. `keys` becomes that host's. */
 struct repo other_host(const struct repo *repo, struct keys *keys);
 

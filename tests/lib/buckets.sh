@@ -37,6 +37,19 @@ make_bucket() { # NAME [versioned|locked]
     at_exit "s3_admin drop '$BUCKET_PREFIX-$1' >/dev/null 2>&1"
 }
 
+# Lets the guest, whose key is $RGW/other.credentials, do this and nothing else in a bucket.
+invite() { # NAME ACTION...: each without its "s3:"
+    local bucket=$BUCKET_PREFIX-$1 actions
+    shift
+    actions=$(printf '"s3:%s",' "$@")
+    cat >"$SCRATCH/policy" <<END
+{ "Version": "2012-10-17", "Statement": [
+  { "Effect": "Allow", "Principal": { "AWS": ["arn:aws:iam:::user/other"] }, "Action": [${actions%,}],
+    "Resource": ["arn:aws:s3:::$bucket", "arn:aws:s3:::$bucket/*"] } ] }
+END
+    s3_admin policy "$bucket" "$SCRATCH/policy"
+}
+
 # Prints the address of a bucket in the service "rgw".
 address() { # NAME [PREFIX]
     printf 's3:rgw/%s-%s%s' "$BUCKET_PREFIX" "$1" "${2:+/$2}"

@@ -10,6 +10,7 @@
 #include "../lib/mirror_world.h"
 #include "../lib/scratch.h"
 #include <muniment/repo/claim.h>
+#include <muniment/repo/hold.h>
 #include <muniment/repo/purge.h>
 #include <muniment/util/clock.h>
 #include <stdio.h>
@@ -104,11 +105,43 @@ static void a_patient_purge_rewrites_nothing_before_its_time(void **state) {
     mirror_world_close(&world);
 }
 
+static void place_hold(void *context) {
+    struct mirror_world *world = context;
+    struct err err = { 0 };
+    struct hold hold = { .scope = HOLD_SNAPSHOT,
+                         .snapshot = world->heads[0],
+                         .owner = (char[]){ "legal" },
+                         .reason = (char[]){ "late" },
+                         .placed = clock_now() };
+    assert_success(hold_place(&world->scratch.repo, &hold, &err), &err);
+}
+
+/* The holds were read before; what was decided then is not journalled yet. */
+static void a_hold_that_is_placed_while_a_purge_looks_keeps_its_snapshot(void **state) {
+    (void)state;
+    struct err err = { 0 };
+    struct purge_result result;
+    struct mirror_world world;
+    char folder[REPO_NAME_MAX];
+    mirror_world_open(&world);
+    mirror_world_capture_three(&world);
+    bucket_like_before_listing(world.scratch.store, repo_folder(&world.scratch.repo, folder, "purges"), place_hold,
+                               &world);
+    assert_success(mirror_world_purge(&world, 0, &result, &err), &err);
+    assert_int_equal(scratch_repo_list(&world.scratch, "holds", NULL), 1);
+    assert_int_equal(result.heads_removed, 0);
+    assert_int_equal(result.packs_destroyed, 0);
+    mirror_world_sync(&world, true);
+    mirror_world_expect_restorable(&world, 0);
+    mirror_world_close(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_listing_that_leaves_out_a_snapshot_destroys_nothing),
         cmocka_unit_test(a_snapshot_that_is_gone_keeps_nothing_from_going),
         cmocka_unit_test(purges_of_two_hosts_take_turns_in_a_bucket),
+        cmocka_unit_test(a_hold_that_is_placed_while_a_purge_looks_keeps_its_snapshot),
         cmocka_unit_test(a_patient_purge_rewrites_nothing_before_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

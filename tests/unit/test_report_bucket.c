@@ -9,6 +9,7 @@
 #include "../lib/report_world.h"
 #include "../lib/scratch.h"
 #include "../lib/scratch_bucket.h"
+#include <muniment/repo/journal.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <stdio.h>
@@ -77,6 +78,16 @@ static struct buffer read_object(struct bucket_world *there, const char *object)
     return bytes;
 }
 
+/* What a run says that could not destroy an object of the mirror. */
+static void journal_for_mirror(struct bucket_world *there, const char *event, const char *object, const char *until) {
+    struct err err = { 0 };
+    struct journal_batch batch = { 0 };
+    journal_add(&batch, there->report.now, event, "object", object, "mirror", "test", until ? "until" : NULL, until,
+                NULL);
+    assert_success(journal_append(&there->report.mirror.scratch.repo, &batch, &err), &err);
+    journal_batch_release(&batch);
+}
+
 /* How many findings the last look has of this kind on this object of the mirror. */
 static size_t count_findings(const struct bucket_world *there, enum finding_kind kind, const char *object) {
     const struct report *report = &there->report.report;
@@ -117,9 +128,41 @@ static void what_is_destroyed_in_a_bucket_is_confirmed_with_its_versions(void **
     buffer_release(&bytes);
     report_world_expect(&there.report, FINDING_EXCESS, "test", head);
     there.report.now += 2 * DAY;
+    report_world_look(&there.report); /* without a cap there is no deadline */
+    assert_int_equal(count_findings(&there, FINDING_EXCESS, head), 1);
+    assert_int_equal(count_findings(&there, FINDING_LATE, head), 0);
     there.report.policy.max_age = 100 * DAY;
     report_world_look(&there.report);
     assert_int_equal(count_findings(&there, FINDING_LATE, head), 1);
+
+    /* That somebody hid it is excess, that a run did is an exception. */
+    there.report.policy.max_age = 0;
+    hide(&there, head);
+    report_world_look(&there.report);
+    assert_int_equal(count_findings(&there, FINDING_EXCESS, head), 1);
+    journal_for_mirror(&there, "hidden", head, NULL);
+    report_world_look(&there.report);
+    assert_int_equal(count_findings(&there, FINDING_EXCESS, head), 0);
+    assert_int_equal(count_findings(&there, FINDING_EXCEPTION, head), 1);
+    close_world(&there);
+}
+
+static void a_legal_hold_is_taken_to_last_a_week(void **state) {
+    (void)state;
+    struct bucket_world there;
+    char head[REPO_NAME_MAX];
+    if (!open_world(&there, TEST_BUCKET_VERSIONED, false))
+        skip();
+    report_world_expire(&there.report, 0, 0);
+    report_world_head(&there.report, 0, head);
+    journal_for_mirror(&there, "refused", head, "hold");
+    there.report.now += HOUR;
+    report_world_look(&there.report);
+    assert_int_equal(count_findings(&there, FINDING_EXCEPTION, head), 1);
+    there.report.now += 7 * DAY;
+    report_world_look(&there.report);
+    assert_int_equal(count_findings(&there, FINDING_EXCEPTION, head), 0);
+    assert_int_equal(count_findings(&there, FINDING_EXCESS, head), 1);
     close_world(&there);
 }
 
@@ -246,6 +289,7 @@ static void an_upload_that_nobody_finished_is_excess(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_destroyed_in_a_bucket_is_confirmed_with_its_versions),
+        cmocka_unit_test(a_legal_hold_is_taken_to_last_a_week),
         cmocka_unit_test(what_is_hidden_or_lies_beneath_is_told_of),
         cmocka_unit_test(what_a_key_may_only_hide_exists_still),
         cmocka_unit_test(a_lock_is_told_of_and_what_it_refuses_is_an_exception),
