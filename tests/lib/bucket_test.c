@@ -12,11 +12,8 @@
 #include "scratch.h"
 
 static int make_bucket(void **state, enum test_bucket kind) {
-    if (!test_rgw_available())
-        return 0;
-    char *name = test_rgw_bucket(kind);
-    *state = scratch_bucket_make(name, "p", NULL);
-    free(name);
+    if (test_rgw_available())
+        *state = scratch_bucket_new(kind);
     return 0;
 }
 
@@ -65,11 +62,9 @@ int bucket_leave(void **state) {
 }
 
 int bucket_drop(void **state) {
-    const struct scratch_bucket *bucket = *state;
-
-    if (bucket != NULL)
-        test_rgw_drop(mem_string(bucket->name));
-    return bucket_leave(state);
+    if (*state != NULL)
+        scratch_bucket_drop(*state);
+    return 0;
 }
 
 struct scratch_bucket *bucket_of(void **state) {

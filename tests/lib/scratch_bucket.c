@@ -49,6 +49,19 @@ struct scratch_bucket *scratch_bucket_make(const char *name, const char *prefix,
     return bucket;
 }
 
+struct scratch_bucket *scratch_bucket_new(enum test_bucket kind) {
+    char *name = test_rgw_bucket(kind);
+    struct scratch_bucket *bucket = scratch_bucket_make(name, "p", NULL);
+
+    free(name);
+    return bucket;
+}
+
+void scratch_bucket_drop(struct scratch_bucket *bucket) {
+    test_rgw_drop(mem_string(bucket->name));
+    scratch_bucket_free(bucket);
+}
+
 void scratch_bucket_free(struct scratch_bucket *bucket) {
     s3_close(bucket->client);
     s3_services_release(&bucket->services);

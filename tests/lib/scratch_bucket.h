@@ -21,6 +21,10 @@ struct scratch_bucket {
 struct scratch_bucket *scratch_bucket_make(const char *name, const char *prefix, const char *endpoint);
 void scratch_bucket_free(struct scratch_bucket *bucket); /* the bucket stays */
 
+/* With a bucket of its own, at the prefix "p"; which goes with it. */
+struct scratch_bucket *scratch_bucket_new(enum test_bucket kind);
+void scratch_bucket_drop(struct scratch_bucket *bucket);
+
 /* Lets the guest do all but destroy versions and change rules: an append-only key. */
 void scratch_bucket_invite(const struct scratch_bucket *bucket);
 

@@ -24,40 +24,37 @@
 enum { DAY = 86400, NIGHTS = 3 };
 
 /* A world whose mirror, or whose repository, is in a bucket. */
-struct bucket_world {
+struct mirrored_bucket {
     struct mirror_world world;
     struct scratch_bucket *bucket;
 };
 
-static struct store *open_address(const struct bucket_world *there, const char *path, enum s3_lock_mode lock) {
+static struct store *open_address(const struct scratch_bucket *bucket, const char *path, enum s3_lock_mode lock) {
     struct err err = { 0 };
     struct store *store;
-    struct store_address address = { .path = path, .services = &there->bucket->services, .lock = lock };
+    struct store_address address = { .path = path, .services = &bucket->services, .lock = lock };
     assert_success(store_open(&address, true, &store, &err), &err);
     return store;
 }
 
-static void mirror_through(struct bucket_world *there, const char *path, enum s3_lock_mode lock) {
+static void mirror_through(struct mirrored_bucket *there, const char *path, enum s3_lock_mode lock) {
     store_close(there->world.mirror);
-    there->world.mirror = open_address(there, path, lock);
+    there->world.mirror = open_address(there->bucket, path, lock);
 }
 
 /* False where there is no server to be had. */
-static bool open_world(struct bucket_world *there, enum test_bucket kind, enum s3_lock_mode lock) {
+static bool open_world(struct mirrored_bucket *there, enum test_bucket kind, enum s3_lock_mode lock) {
     if (!test_rgw_available())
         return false;
-    char *name = test_rgw_bucket(kind);
-    *there = (struct bucket_world){ .bucket = scratch_bucket_make(name, "p", NULL) };
-    free(name);
+    *there = (struct mirrored_bucket){ .bucket = scratch_bucket_new(kind) };
     mirror_world_open(&there->world);
     mirror_through(there, there->bucket->address, lock);
     return true;
 }
 
-static void close_world(struct bucket_world *there) {
+static void close_world(struct mirrored_bucket *there) {
     mirror_world_close(&there->world);
-    test_rgw_drop(mem_string(there->bucket->name));
-    scratch_bucket_free(there->bucket);
+    scratch_bucket_drop(there->bucket);
 }
 
 /* What is in the bucket, seen without the program. */
@@ -76,7 +73,7 @@ static int see(void *context, const struct s3_version *version, struct err *err)
     return 0;
 }
 
-static struct sight look(const struct bucket_world *there) {
+static struct sight look(const struct mirrored_bucket *there) {
     struct err err = { 0 };
     struct sight sight = { 0 };
     assert_success(s3_list_versions(there->bucket->client, there->bucket->name, "", see, &sight, &err), &err);
@@ -90,7 +87,7 @@ static int count_object(void *context, const struct store_object *object, struct
 }
 
 /* Every object has one version, and nothing else is there. */
-static void assert_nothing_hidden(const struct bucket_world *there, struct store *store) {
+static void assert_nothing_hidden(const struct mirrored_bucket *there, struct store *store) {
     struct err err = { 0 };
     struct sight sight = look(there);
     size_t listed = 0;
@@ -112,7 +109,7 @@ static void wait_for_the_next_second(void) {
         nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 }
 
-static size_t journalled(struct bucket_world *there, const char *event, bool with_ids) {
+static size_t journalled(struct mirrored_bucket *there, const char *event, bool with_ids) {
     return scratch_repo_journalled(&there->world.scratch.repo, event, with_ids ? "ids" : NULL, NULL);
 }
 
@@ -124,7 +121,7 @@ static char *key_of(const char *name) {
  */
 
 static void follow_three_nights(enum test_bucket kind) {
-    struct bucket_world there;
+    struct mirrored_bucket there;
     if (!open_world(&there, kind, S3_LOCK_NONE))
         skip();
     mirror_world_capture_three(&there.world);
@@ -162,7 +159,7 @@ static void nothing_of_what_went_is_left_among_the_versions(void **state) {
 static void what_somebody_hid_is_told_and_sent_again(void **state) {
     (void)state;
     struct err err = { 0 };
-    struct bucket_world there;
+    struct mirrored_bucket there;
     char pack[REPO_NAME_MAX], head[REPO_NAME_MAX];
     if (!open_world(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
         skip();
@@ -190,7 +187,7 @@ static void what_somebody_hid_is_told_and_sent_again(void **state) {
 static void what_somebody_overwrote_is_found_at_once(void **state) {
     (void)state;
     struct err err = { 0 };
-    struct bucket_world there;
+    struct mirrored_bucket there;
     struct buffer content = { 0 };
     char pack[REPO_NAME_MAX];
     if (!open_world(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
@@ -214,7 +211,7 @@ static void what_somebody_overwrote_is_found_at_once(void **state) {
 static void a_mirror_that_lets_nobody_read_is_not_called_damaged(void **state) {
     (void)state;
     struct err err = { 0 };
-    struct bucket_world there;
+    struct mirrored_bucket there;
     struct mirror_result result;
     if (!open_world(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
         skip();
@@ -224,9 +221,8 @@ static void a_mirror_that_lets_nobody_read_is_not_called_damaged(void **state) {
 
     struct fault_proxy *proxy = fault_proxy_start();
     struct scratch_bucket *through = scratch_bucket_make(there.bucket->name, "p", fault_proxy_endpoint(proxy));
-    struct bucket_world seen = { .bucket = through };
     store_close(there.world.mirror);
-    there.world.mirror = open_address(&seen, through->address, S3_LOCK_NONE);
+    there.world.mirror = open_address(through, through->address, S3_LOCK_NONE);
     fault_proxy_set(proxy, "status code=403 error=AccessDenied kind=get key=packs");
     assert_failure(mirror_world_run(&there.world, true, 100, &result, &err), ERR_DENIED, &err);
     assert_int_equal(result.damaged, 0);
@@ -242,7 +238,7 @@ static void a_mirror_that_lets_nobody_read_is_not_called_damaged(void **state) {
 
 static void a_key_that_may_not_delete_hides_and_says_so_once(void **state) {
     (void)state;
-    struct bucket_world there;
+    struct mirrored_bucket there;
     if (!open_world(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
         skip();
     mirror_world_capture_three(&there.world);
@@ -279,19 +275,20 @@ static void a_key_that_may_not_delete_hides_and_says_so_once(void **state) {
 
 /* The first night is locked for two days and its packs may be for three, the others for ten and twenty. */
 static struct lock_dates dates_of(void *context, const struct head *head) {
-    const struct bucket_world *there = context;
+    const struct mirrored_bucket *there = context;
     int64_t now = clock_now() / DAY * DAY + DAY;
     bool first = strcmp(head->name, there->world.heads[0]) == 0;
     return (struct lock_dates){ .until = now + (first ? 2 : 10) * DAY, .cap = now + (first ? 3 : 20) * DAY };
 }
 
-static int sync_locked(struct bucket_world *there, const char *memory, struct mirror_result *result, struct err *err) {
+static int sync_locked(struct mirrored_bucket *there, const char *memory, struct mirror_result *result,
+                       struct err *err) {
     const struct lock_rule rule = { .dates = dates_of, .context = there, .memory = memory };
     const struct mirror_options options = { .name = "test", .copy = true, .now = clock_now(), .locks = &rule };
     return mirror_run(&there->world.scratch.repo, there->world.mirror, &options, result, err);
 }
 
-static int64_t locked_until(const struct bucket_world *there, const char *name) {
+static int64_t locked_until(const struct mirrored_bucket *there, const char *name) {
     struct err err = { 0 };
     struct s3_lock lock = { 0 };
     char *key = key_of(name);
@@ -300,8 +297,9 @@ static int64_t locked_until(const struct bucket_world *there, const char *name) 
     return lock.mode == S3_LOCK_NONE ? 0 : lock.until;
 }
 
-/* Days from now until the locks of all objects of a folder end: the first and the last. */
-static void lock_span(struct bucket_world *there, const char *folder, int64_t *first, int64_t *last) {
+/* Days from now until the locks of all objects of a folder end: the first and the last. Returns how many end between.
+ */
+static size_t lock_span(struct mirrored_bucket *there, const char *folder, int64_t *first, int64_t *last) {
     struct err err = { 0 };
     struct store_names names = { 0 };
     char name[REPO_NAME_MAX];
@@ -309,23 +307,29 @@ static void lock_span(struct bucket_world *there, const char *folder, int64_t *f
     assert_success(
         store_names_load(there->world.mirror, repo_folder(&there->world.scratch.repo, name, folder), &names, &err),
         &err);
+    size_t between = 0;
+    int64_t *days = mem_array(names.count, sizeof *days);
+    assert_true(names.count > 0);
     *first = INT64_MAX;
     *last = INT64_MIN;
     for (size_t i = 0; i < names.count; i++) {
         int64_t until = locked_until(there, names.items[i].name);
-        int64_t days = until == 0 ? 0 : (until - now) / DAY;
-        *first = days < *first ? days : *first;
-        *last = days > *last ? days : *last;
+        days[i] = until == 0 ? 0 : (until - now) / DAY;
+        *first = days[i] < *first ? days[i] : *first;
+        *last = days[i] > *last ? days[i] : *last;
     }
-    assert_true(names.count > 0);
+    for (size_t i = 0; i < names.count; i++)
+        between += days[i] > *first && days[i] < *last;
+    free(days);
     store_names_release(&names);
+    return between;
 }
 
 static void packs_are_locked_for_those_who_need_them_and_no_longer(void **state) {
     (void)state;
     struct err err = { 0 };
     struct mirror_result result;
-    struct bucket_world there;
+    struct mirrored_bucket there;
     int64_t first, last;
     if (!open_world(&there, TEST_BUCKET_LOCKED, S3_LOCK_GOVERNANCE))
         skip();
@@ -335,7 +339,7 @@ static void packs_are_locked_for_those_who_need_them_and_no_longer(void **state)
     assert_success(sync_locked(&there, memory, &result, &err), &err);
 
     /* Packs of the first night alone, packs that others need as well, and packs that it does not need. */
-    lock_span(&there, "packs", &first, &last);
+    assert_true(lock_span(&there, "packs", &first, &last) > 0);
     assert_int_equal(first, 2);
     assert_int_equal(last, 10);
     lock_span(&there, "snapshots", &first, &last);
@@ -371,7 +375,7 @@ static void what_a_lock_refuses_is_told_and_not_tried_again_before_its_date(void
     (void)state;
     struct err err = { 0 };
     struct mirror_result result, again;
-    struct bucket_world there;
+    struct mirrored_bucket there;
     if (!open_world(&there, TEST_BUCKET_LOCKED, S3_LOCK_GOVERNANCE))
         skip();
     mirror_world_capture_three(&there.world);
@@ -395,14 +399,14 @@ static void what_a_lock_refuses_is_told_and_not_tried_again_before_its_date(void
 
 /* --- a repository in a bucket ------------------------------------------------------------------------------------- */
 
-static bool open_repository(struct bucket_world *there, enum test_bucket kind, enum s3_lock_mode lock) {
+static bool open_repository(struct mirrored_bucket *there, enum test_bucket kind, enum s3_lock_mode lock) {
     if (!open_world(there, kind, S3_LOCK_NONE))
         return false;
     struct err err = { 0 };
     struct scratch_repo *scratch = &there->world.scratch;
     struct store_address address = { .path = there->world.mirror_path };
     store_close(scratch->store);
-    scratch->store = open_address(there, there->bucket->address, lock);
+    scratch->store = open_address(there->bucket, there->bucket->address, lock);
     assert_success(repo_create(scratch->store, &err), &err);
     assert_success(repo_open(&scratch->repo, scratch->store, &scratch->keys, NULL, &err), &err);
     store_close(there->world.mirror);
@@ -413,7 +417,7 @@ static bool open_repository(struct bucket_world *there, enum test_bucket kind, e
 static void a_purge_in_a_bucket_leaves_nothing_behind(void **state) {
     (void)state;
     struct err err = { 0 };
-    struct bucket_world there;
+    struct mirrored_bucket there;
     if (!open_repository(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
         skip();
     mirror_world_capture_three(&there.world);
@@ -446,7 +450,7 @@ static void a_snapshot_that_somebody_hid_keeps_all_from_going(void **state) {
     (void)state;
     struct err err = { 0 };
     struct purge_result result;
-    struct bucket_world there;
+    struct mirrored_bucket there;
     char head[REPO_NAME_MAX];
     if (!open_repository(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))
         skip();
@@ -466,7 +470,7 @@ static void a_locked_head_keeps_its_snapshot(void **state) {
     (void)state;
     struct err err = { 0 };
     struct purge_result result;
-    struct bucket_world there;
+    struct mirrored_bucket there;
     char head[REPO_NAME_MAX];
     if (!open_repository(&there, TEST_BUCKET_LOCKED, S3_LOCK_GOVERNANCE))
         skip();
@@ -493,7 +497,7 @@ static void a_locked_head_keeps_its_snapshot(void **state) {
 static void what_is_left_of_a_released_hold_goes_for_good(void **state) {
     (void)state;
     struct err err = { 0 };
-    struct bucket_world there;
+    struct mirrored_bucket there;
     struct journal_batch batch = { 0 };
     char name[REPO_NAME_MAX];
     if (!open_repository(&there, TEST_BUCKET_VERSIONED, S3_LOCK_NONE))

@@ -199,9 +199,7 @@ static bool open_bucket(struct bucket_repo *there, enum test_bucket kind, enum s
     *there = (struct bucket_repo){ 0 };
     if (!test_rgw_available())
         return false;
-    char *name = test_rgw_bucket(kind);
-    there->bucket = scratch_bucket_make(name, "p", NULL);
-    free(name);
+    there->bucket = scratch_bucket_new(kind);
     const struct store_address address = { .path = there->bucket->address,
                                            .services = &there->bucket->services,
                                            .lock = lock };
@@ -215,8 +213,7 @@ static bool open_bucket(struct bucket_repo *there, enum test_bucket kind, enum s
 static void close_bucket(struct bucket_repo *there) {
     store_close(there->store);
     keys_wipe(&there->keys);
-    test_rgw_drop(mem_string(there->bucket->name));
-    scratch_bucket_free(there->bucket);
+    scratch_bucket_drop(there->bucket);
 }
 
 static uint64_t drop_all(struct repo *repo, int64_t now) {

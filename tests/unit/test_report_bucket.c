@@ -18,21 +18,19 @@
 
 enum { DAY = 86400, HOUR = 3600 };
 
-struct bucket_world {
+struct reported_bucket {
     struct report_world report;
     struct scratch_bucket *bucket;
 };
 
 /* False where there is no server to be had. `guest`: the mirror is written by a key that may not delete. */
-static bool open_world(struct bucket_world *there, enum test_bucket kind, bool guest) {
+static bool open_world(struct reported_bucket *there, enum test_bucket kind, bool guest) {
     struct err err = { 0 };
     struct store *store;
     enum s3_lock_mode lock = kind == TEST_BUCKET_LOCKED ? S3_LOCK_GOVERNANCE : S3_LOCK_NONE;
     if (!test_rgw_available())
         return false;
-    char *name = test_rgw_bucket(kind);
-    *there = (struct bucket_world){ .bucket = scratch_bucket_make(name, "p", NULL) };
-    free(name);
+    *there = (struct reported_bucket){ .bucket = scratch_bucket_new(kind) };
     if (guest)
         scratch_bucket_invite(there->bucket);
     const char *path = guest ? there->bucket->guest : there->bucket->address;
@@ -43,25 +41,24 @@ static bool open_world(struct bucket_world *there, enum test_bucket kind, bool g
     return true;
 }
 
-static void close_world(struct bucket_world *there) {
+static void close_world(struct reported_bucket *there) {
     report_world_close(&there->report);
-    test_rgw_drop(mem_string(there->bucket->name));
-    scratch_bucket_free(there->bucket);
+    scratch_bucket_drop(there->bucket);
 }
 
-static char *key_of(const struct bucket_world *there, const char *object) {
+static char *key_of(const struct reported_bucket *there, const char *object) {
     return mem_format("p/%s/%s", there->report.mirror.scratch.keys.set_name, object);
 }
 
 /* Without a version's id: a hide marker. */
-static void hide(struct bucket_world *there, const char *object) {
+static void hide(struct reported_bucket *there, const char *object) {
     struct err err = { 0 };
     char *key = key_of(there, object);
     assert_success(s3_delete(there->bucket->client, there->bucket->name, key, NULL, &err), &err);
     free(key);
 }
 
-static void put(struct bucket_world *there, const char *object, const void *data, size_t length) {
+static void put(struct reported_bucket *there, const char *object, const void *data, size_t length) {
     struct err err = { 0 };
     const struct s3_put options = { 0 };
     char *key = key_of(there, object);
@@ -69,7 +66,7 @@ static void put(struct bucket_world *there, const char *object, const void *data
     free(key);
 }
 
-static struct buffer read_object(struct bucket_world *there, const char *object) {
+static struct buffer read_object(struct reported_bucket *there, const char *object) {
     struct err err = { 0 };
     struct buffer bytes = { 0 };
     char name[REPO_NAME_MAX];
@@ -79,7 +76,8 @@ static struct buffer read_object(struct bucket_world *there, const char *object)
 }
 
 /* What a run says that could not destroy an object of the mirror. */
-static void journal_for_mirror(struct bucket_world *there, const char *event, const char *object, const char *until) {
+static void journal_for_mirror(struct reported_bucket *there, const char *event, const char *object,
+                               const char *until) {
     struct err err = { 0 };
     struct journal_batch batch = { 0 };
     journal_add(&batch, there->report.now, event, "object", object, "mirror", "test", until ? "until" : NULL, until,
@@ -89,7 +87,7 @@ static void journal_for_mirror(struct bucket_world *there, const char *event, co
 }
 
 /* How many findings the last look has of this kind on this object of the mirror. */
-static size_t count_findings(const struct bucket_world *there, enum finding_kind kind, const char *object) {
+static size_t count_findings(const struct reported_bucket *there, enum finding_kind kind, const char *object) {
     const struct report *report = &there->report.report;
     size_t count = 0;
     for (size_t i = 0; i < report->finding_count; i++) {
@@ -105,7 +103,7 @@ static size_t count_findings(const struct bucket_world *there, enum finding_kind
 
 static void what_is_destroyed_in_a_bucket_is_confirmed_with_its_versions(void **state) {
     (void)state;
-    struct bucket_world there;
+    struct reported_bucket there;
     char head[REPO_NAME_MAX];
     if (!open_world(&there, TEST_BUCKET_VERSIONED, false))
         skip();
@@ -149,7 +147,7 @@ static void what_is_destroyed_in_a_bucket_is_confirmed_with_its_versions(void **
 
 static void a_legal_hold_is_taken_to_last_a_week(void **state) {
     (void)state;
-    struct bucket_world there;
+    struct reported_bucket there;
     char head[REPO_NAME_MAX];
     if (!open_world(&there, TEST_BUCKET_VERSIONED, false))
         skip();
@@ -168,7 +166,7 @@ static void a_legal_hold_is_taken_to_last_a_week(void **state) {
 
 static void what_is_hidden_or_lies_beneath_is_told_of(void **state) {
     (void)state;
-    struct bucket_world there;
+    struct reported_bucket there;
     char head[REPO_NAME_MAX], pack[REPO_NAME_MAX];
     if (!open_world(&there, TEST_BUCKET_VERSIONED, false))
         skip();
@@ -194,7 +192,7 @@ static void what_is_hidden_or_lies_beneath_is_told_of(void **state) {
 /* An append-only key: what goes is hidden, and its bytes exist. */
 static void what_a_key_may_only_hide_exists_still(void **state) {
     (void)state;
-    struct bucket_world there;
+    struct reported_bucket there;
     char head[REPO_NAME_MAX];
     if (!open_world(&there, TEST_BUCKET_VERSIONED, true))
         skip();
@@ -222,7 +220,7 @@ static void what_a_key_may_only_hide_exists_still(void **state) {
 
 static void a_lock_is_told_of_and_what_it_refuses_is_an_exception(void **state) {
     (void)state;
-    struct bucket_world there;
+    struct reported_bucket there;
     struct err err = { 0 };
     char head[REPO_NAME_MAX], name[2 * REPO_NAME_MAX];
     int64_t until = clock_now() + 2 * DAY;
@@ -264,7 +262,7 @@ static void a_lock_is_told_of_and_what_it_refuses_is_an_exception(void **state) 
 
 static void an_upload_that_nobody_finished_is_excess(void **state) {
     (void)state;
-    struct bucket_world there;
+    struct reported_bucket there;
     struct err err = { 0 };
     const struct s3_put options = { 0 };
     char *upload = NULL;
