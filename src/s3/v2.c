@@ -76,7 +76,7 @@ void v2_fill_info(struct v2_call *call, uint64_t size, struct s3_info *info) {
     call->headers = (struct s3_headers){ 0 };
 }
 
-int v2_look(struct s3 *s3, struct v2_call *call, struct err *err) {
+int v2_send(struct s3 *s3, struct v2_call *call, const char *what, struct err *err) {
     struct s3_retry retry = { .start = clock_monotonic() };
 
     for (;;) {
@@ -85,7 +85,7 @@ int v2_look(struct s3 *s3, struct v2_call *call, struct err *err) {
         const enum v2_verdict verdict = v2_judge(s3, call, retry.tries, err);
         if (verdict == V2_GOOD)
             return 0;
-        if (verdict == V2_FINAL || s3_retry_wait(&retry, s3, "look at an object", 0, err) < 0)
+        if (verdict == V2_FINAL || s3_retry_wait(&retry, s3, what, 0, err) < 0)
             return -1;
     }
 }
@@ -94,7 +94,7 @@ int s3_v2_head(struct s3 *s3, const char *bucket, const char *key, struct s3_inf
     struct v2_call call = { .kind = V2_HEAD, .bucket = bucket, .key = key };
     int result = -1;
 
-    if (v2_check_key(s3, bucket, key, false, err) == 0 && v2_look(s3, &call, err) == 0) {
+    if (v2_check_key(s3, bucket, key, false, err) == 0 && v2_send(s3, &call, "look at an object", err) == 0) {
         if (info)
             v2_fill_info(&call, call.announced, info);
         result = 0;
@@ -105,21 +105,13 @@ int s3_v2_head(struct s3 *s3, const char *bucket, const char *key, struct s3_inf
 
 int s3_v2_delete(struct s3 *s3, const char *bucket, const char *key, struct err *err) {
     struct v2_call call = { .kind = V2_DELETE, .bucket = bucket, .key = key };
-    struct s3_retry retry = { .start = clock_monotonic() };
-    int result = -1;
 
     if (v2_check_key(s3, bucket, key, false, err) < 0)
         return -1;
-    for (;;) {
-        if (v2_perform(s3, &call, err) < 0)
-            break;
-        const enum v2_verdict verdict = v2_judge(s3, &call, retry.tries, err);
-        if (verdict == V2_GOOD || (verdict == V2_FINAL && call.status == S3StatusErrorNoSuchKey)) {
-            result = 0;
-            break;
-        }
-        if (verdict == V2_FINAL || s3_retry_wait(&retry, s3, "delete an object", 0, err) < 0)
-            break;
+    int result = v2_send(s3, &call, "delete an object", err);
+    if (result < 0 && call.status == S3StatusErrorNoSuchKey) {
+        err_clear(err);
+        result = 0;
     }
     v2_call_release(&call);
     return result;
@@ -247,7 +239,7 @@ static int find(const struct putting *putting, const struct v2_call *put, struct
     char name[S3_NAME_TEXT];
 
     s3_name(name, putting->s3, put->bucket, put->key);
-    if (v2_look(putting->s3, found, &problem) < 0) {
+    if (v2_send(putting->s3, found, "look at an object", &problem) < 0) {
         if (problem.code == ERR_NOT_FOUND && put->status != S3StatusOK)
             return 1; /* `err` says what became of the PUT */
         *err = problem;

@@ -35,7 +35,7 @@ static int learn_size(struct getting *getting, struct err *err) {
     const char *expected = getting->what->if_match;
     char name[S3_NAME_TEXT];
 
-    if (v2_look(getting->s3, &getting->head, err) < 0)
+    if (v2_send(getting->s3, &getting->head, "look at an object", err) < 0)
         return -1;
     if (expected && strcmp(expected, getting->head.etag) != 0)
         return err_set(err, ERR_CHANGED, "get %s: it is not the one that was meant any more",
@@ -77,7 +77,7 @@ static int check_empty(struct getting *getting, struct err *err) {
 
     if (strcmp(getting->get.etag, MD5_OF_NOTHING) == 0)
         return 0;
-    if (v2_look(getting->s3, &getting->head, err) < 0)
+    if (v2_send(getting->s3, &getting->head, "look at an object", err) < 0)
         return -1;
     if (getting->head.announced == 0 && strcmp(getting->head.etag, getting->get.etag) == 0)
         return 0;

@@ -87,8 +87,8 @@ size_t v2_encoded_length(const char *text);
 /* ERR_UNSUPPORTED for a key that libs3 would make another one of or, `to_put`, whose listing would fail. */
 int v2_check_key(struct s3 *s3, const char *bucket, const char *key, bool to_put, struct err *err) MUST_CHECK;
 
-/* One HEAD with all its tries; the call keeps what it found. */
-int v2_look(struct s3 *s3, struct v2_call *head, struct err *err) MUST_CHECK;
+/* One call with all its tries, that keeps how the last one went. `what` is for the log. */
+int v2_send(struct s3 *s3, struct v2_call *call, const char *what, struct err *err) MUST_CHECK;
 
 /* What an answer said of its object; takes the headers away. */
 void v2_fill_info(struct v2_call *call, uint64_t size, struct s3_info *info);
