@@ -15,29 +15,24 @@ static void step_begin(struct night *night) {
     night->began = clock_monotonic();
 }
 
-/* Opens the JSON record of a step that went well; the caller adds fields and ends it. */
-static void step_record(struct night *night, const char *step) {
+/* Opens the JSON record of a step; the caller adds fields and ends it. */
+static void step_record(struct night *night, const char *step, bool ok) {
     struct output *output = night->invocation->output;
     json_begin(output, "step");
     json_text(output, "set", set_title(&night->set));
     json_text(output, "step", step);
-    json_flag(output, "ok", true);
+    json_flag(output, "ok", ok);
     json_seconds(output, "seconds", clock_monotonic() - night->began);
 }
 
 /* A step that failed says so and lets the next one go on. */
 static void step_failed(struct night *night, const char *step, const struct err *err) {
-    struct output *output = night->invocation->output;
     char *context = mem_format("%s: %s", set_title(&night->set), step);
     invocation_fail(night->invocation, context, err);
     free(context);
-    json_begin(output, "step");
-    json_text(output, "set", set_title(&night->set));
-    json_text(output, "step", step);
-    json_flag(output, "ok", false);
-    json_seconds(output, "seconds", clock_monotonic() - night->began);
-    json_text(output, "message", err->message);
-    json_end(output);
+    step_record(night, step, false);
+    json_text(night->invocation->output, "message", err->message);
+    json_end(night->invocation->output);
 }
 
 static void run_capture(struct night *night) {
@@ -55,7 +50,7 @@ static void run_capture(struct night *night) {
              head_short_name(head.name, id), outcome_text(head.outcome),
              form_count(sources, head.source_count, "source"), form_bytes(bytes, head_bytes(&head)),
              form_bytes(stored, head_stored_bytes(&head)), form_seconds(span, clock_monotonic() - night->began));
-    step_record(night, "capture");
+    step_record(night, "capture", true);
     json_head(night->invocation->output, &head);
     json_end(night->invocation->output);
     if (head.outcome != OUTCOME_COMPLETE)
@@ -82,7 +77,7 @@ static void run_rotation(struct night *night) {
              purge.packs_waiting > 0 ? ", some wait for another capture to end" : "");
     if (summary.guard[0] != '\0')
         log_warning(log, "%s: %s", set_title(&night->set), summary.guard);
-    step_record(night, "rotate");
+    step_record(night, "rotate", true);
     json_count(night->invocation->output, "keep", summary.keep);
     json_count(night->invocation->output, "expire", summary.expire);
     json_text(night->invocation->output, "guard", summary.guard[0] != '\0' ? summary.guard : NULL);
@@ -106,7 +101,7 @@ static bool run_mirror(struct night *night, const struct mirror_settings *mirror
              form_bytes(bytes, result.uploaded_bytes), (unsigned long long)result.removed,
              (unsigned long long)result.verified,
              result.newest_snapshot != 0 ? form_when(newest, result.newest_snapshot, clock_now()) : "none");
-    step_record(night, "mirror");
+    step_record(night, "mirror", true);
     json_text(night->invocation->output, "mirror", mirror->name);
     json_mirror(night->invocation->output, &result);
     json_end(night->invocation->output);
@@ -138,7 +133,7 @@ static void run_checks(struct night *night) {
     log_info(night->invocation->log, "%s: checked: %s, %s, %s read, no damage", set_title(&night->set),
              form_count(snapshots, result.snapshots, "snapshot"), form_count(packs, result.packs, "pack"),
              form_bytes(bytes, result.bytes_read));
-    step_record(night, "check");
+    step_record(night, "check", true);
     json_check(night->invocation->output, &result);
     json_end(night->invocation->output);
 }
