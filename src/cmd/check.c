@@ -31,7 +31,8 @@ static int check_one(struct invocation *invocation, const char *name, unsigned p
         if (result.findings > 0) {
             checked = err_set(err, ERR_CORRUPT, "'%s' has %s", store_label(set.store),
                               form_count(findings, result.findings, "finding"));
-            err_hint(err, "restore what you need from a mirror; 'muniment repair' writes a damaged index anew");
+            err_hint(err, "'muniment repair SET MIRROR' brings back what a mirror has whole; 'muniment repair SET' "
+                          "writes a damaged index anew");
         }
     }
     if (percent > 0)
@@ -75,49 +76,4 @@ const struct command COMMAND_CHECK = {
     .least = 0,
     .most = 1,
     .run = run_check,
-};
-
-/* --- repair ------------------------------------------------------------------------------------------------------- */
-
-static int run_repair(struct invocation *invocation, struct err *err) {
-    struct opened_set set = { 0 };
-    struct check_result result = { 0 };
-    char packs[FORM_TEXT], chunks[FORM_TEXT];
-    struct progress progress = { 0 };
-    struct check_options options = {
-        .now = clock_now(),
-        .progress = &progress,
-        .finding = report_finding,
-        .context = invocation,
-    };
-    int repaired = invocation_open(invocation, invocation->words[0], OPEN_TO_WRITE, &set, err);
-    if (repaired == 0) {
-        console_progress_start(invocation->console, "reading packs", &progress);
-        repaired = check_rebuild_index(&set.repo, &options, &result, err);
-        console_progress_stop(invocation->console);
-    }
-    if (repaired == 0) {
-        output_text(invocation->output, "%s: the index was written anew from %s, %s\n", set_title(&set),
-                    form_count(packs, result.packs, "pack"), form_count(chunks, result.chunks, "chunk"));
-        json_begin(invocation->output, "repaired");
-        json_text(invocation->output, "set", set_title(&set));
-        json_check(invocation->output, &result);
-        json_end(invocation->output);
-        if (result.findings > 0)
-            repaired = err_set(err, ERR_CORRUPT, "not in the index, because unreadable: %s",
-                               form_count(packs, result.findings, "pack"));
-    }
-    opened_set_close(&set);
-    return repaired;
-}
-
-const struct command COMMAND_REPAIR = {
-    .name = "repair",
-    .arguments = "SET",
-    .summary = "write the index anew from the tables at the end of every pack",
-    .help = "For a repository whose index is lost or damaged; packs and snapshots are left as they are. Packs without\n"
-            "a readable table are named, and the exit status is 20.\n",
-    .least = 1,
-    .most = 1,
-    .run = run_repair,
 };

@@ -74,29 +74,37 @@ int read_object(struct store *store, const char *name, uint64_t size, struct sto
     return status;
 }
 
-int copy_object(struct mirror_job *job, const struct transfer *transfer, enum copied *copied, struct err *err) {
-    const char *name = transfer->name;
-    uint64_t size = transfer->size;
+/* The store's own word that all of it is there. */
+static int check_arrived(const struct copying *copying, struct err *err) {
+    uint64_t there = 0;
+    int64_t modified;
+    if (store_stat(copying->to, copying->name, &there, &modified, err) < 0)
+        return -1;
+    if (there != copying->size)
+        return err_set(err, ERR_DIVERGED, "'%s' has %llu bytes in '%s' after %llu were sent", copying->name,
+                       (unsigned long long)there, store_label(copying->to), (unsigned long long)copying->size);
+    return 0;
+}
+
+int copy_verified(const struct copying *copying, enum copied *copied, struct err *why, struct err *err) {
+    const char *name = copying->name;
     uint8_t expected[SHA256_SIZE], digest[SHA256_SIZE];
-    struct err why = { 0 };
     *copied = COPY_FAILED;
     if (!repo_name_hash(name, expected)) {
-        err_set(&why, ERR_CORRUPT, "'%s' in the repository has a name without a hash", name);
-        job_fail(job, &why);
+        err_set(why, ERR_CORRUPT, "'%s' in '%s' has a name without a hash", name, store_label(copying->from));
         return 0;
     }
 
     struct store_upload *upload = NULL;
-    if (store_upload_begin(job->there.store, &upload, err) < 0)
+    if (store_upload_begin(copying->to, &upload, err) < 0)
         return err_wrap(err, "send '%s'", name);
-    store_upload_lock(upload, lock_at_first(job, name, transfer->kind));
+    store_upload_lock(upload, copying->lock_until);
     int status = -1;
     bool unread;
-    if (read_object(job->repo->store, name, size, upload, digest, &unread, err) < 0) {
+    if (read_object(copying->from, name, copying->size, upload, digest, &unread, err) < 0) {
         if (unread && fails_alone(err)) {
             *copied = err->code == ERR_NOT_FOUND ? COPY_VANISHED : COPY_FAILED;
-            if (*copied == COPY_FAILED)
-                job_fail(job, err);
+            *why = *err;
             err_clear(err);
             status = 0;
         }
@@ -105,33 +113,40 @@ int copy_object(struct mirror_job *job, const struct transfer *transfer, enum co
 
     /* What was read is on its way already; only the commit makes it an object. */
     if (memcmp(digest, expected, sizeof digest) != 0) {
-        err_set(&why, ERR_CORRUPT, "'%s' is damaged in the repository, so it was not sent", name);
-        job_fail(job, &why);
+        err_set(why, ERR_CORRUPT, "'%s' is damaged in '%s', so it was not copied", name, store_label(copying->from));
         status = 0;
         goto out;
     }
     store_upload_hashed(upload, digest);
     status = store_upload_commit(upload, name, err);
     upload = NULL;
-    if (status < 0) {
+    if (status < 0)
         err_wrap(err, "send '%s'", name);
-        goto out;
-    }
-
-    /* The mirror's own word that all of it is there. */
-    uint64_t there = 0;
-    int64_t modified;
-    status = store_stat(job->there.store, name, &there, &modified, err);
-    if (status == 0 && there != size)
-        status = err_set(err, ERR_DIVERGED, "'%s' has %llu bytes on the mirror after %llu were sent", name,
-                         (unsigned long long)there, (unsigned long long)size);
-    if (status == 0) {
+    else
+        status = check_arrived(copying, err);
+    if (status == 0)
         *copied = COPY_DONE;
-        count_upload(job, size);
-    }
 out:
     store_upload_abort(upload);
     return status;
+}
+
+int copy_object(struct mirror_job *job, const struct transfer *transfer, enum copied *copied, struct err *err) {
+    const struct copying copying = {
+        .from = job->repo->store,
+        .to = job->there.store,
+        .name = transfer->name,
+        .size = transfer->size,
+        .lock_until = lock_at_first(job, transfer->name, transfer->kind),
+    };
+    struct err why = { 0 };
+    if (copy_verified(&copying, copied, &why, err) < 0)
+        return -1;
+    if (*copied == COPY_FAILED)
+        job_fail(job, &why);
+    if (*copied == COPY_DONE)
+        count_upload(job, transfer->size);
+    return 0;
 }
 
 int copy_transfer(void *context, void *item, struct err *err) {
@@ -249,8 +264,7 @@ out:
     return status;
 }
 
-/* True when the mirror has another segment under this host and number: two histories. */
-static bool journal_forks(const struct store_names *there, const char *name) {
+bool journal_forks(const struct store_names *there, const char *name) {
     const char *hash = strrchr(name, '-');
     size_t length = hash ? (size_t)(hash - name) + 1 : strlen(name);
     for (size_t i = 0; i < there->count; i++)
@@ -275,7 +289,7 @@ static int must_send(struct mirror_job *job, enum folder_kind kind, const struct
     const struct store_listed *sent = store_names_find(&job->folders[kind].sent, here->name);
     bool good = (there && there->size == here->size) || (sent && sent->size == here->size);
     if (good && there && !sent && kind == FOLDER_JOURNAL && !job->mirror_journal_good &&
-        verify_object(job, there->name, here->size, &good, err) < 0)
+        verify_object(job, job->there.store, there->name, here->size, &good, err) < 0)
         return -1;
     *send = !good;
     if (there && !good) {

@@ -128,8 +128,8 @@ uint64_t contents_that_go(const struct mirror_job *job); /* packs and index obje
 
 enum copied {
     COPY_DONE,
-    COPY_VANISHED, /* the repository no longer has it */
-    COPY_FAILED,   /* it could not be read, or is damaged there: noted in the job */
+    COPY_VANISHED, /* where it was read from, it is no longer */
+    COPY_FAILED,   /* it could not be read, or is damaged there */
 };
 
 /* Reads an object in pieces, hashes it, and writes it to `upload` (NULL: nowhere). *unread: it was the reading that
@@ -137,12 +137,25 @@ enum copied {
 int read_object(struct store *store, const char *name, uint64_t size, struct store_upload *upload,
                 uint8_t digest[SHA256_SIZE], bool *unread, struct err *err) MUST_CHECK;
 
-/* Reads the object of the repository, hashes it on the way, and commits it on the mirror only when it is what its name
- * says. -1 when the mirror failed. */
+struct copying {
+    struct store *from, *to;
+    const char *name;
+    uint64_t size;
+    int64_t lock_until; /* 0: it is not locked */
+};
+
+/* Reads an object of one store, hashes it on the way, and commits it in the other only when it is what its name says.
+ * `why` says what is wrong with it. -1 when the store it goes to failed. */
+int copy_verified(const struct copying *copying, enum copied *copied, struct err *why, struct err *err) MUST_CHECK;
+
+/* The same from the repository to the mirror; a failure is noted in the job. */
 int copy_object(struct mirror_job *job, const struct transfer *transfer, enum copied *copied,
                 struct err *err) MUST_CHECK;
 int copy_packs(struct mirror_job *job, struct err *err) MUST_CHECK;
 int copy_folder(struct mirror_job *job, enum folder_kind kind, struct err *err) MUST_CHECK;
+
+/* True when another segment is there under the same host and number: two histories. */
+bool journal_forks(const struct store_names *there, const char *name);
 
 /* copy_object() and what becomes of it, for the threads that transfer: `item` is a struct transfer, `context` the job.
  */
@@ -208,8 +221,9 @@ int remove_decided(struct mirror_job *job, struct err *err) MUST_CHECK;
 /* Whether it is this object's turn to be read. */
 bool verify_is_due(const char *name, unsigned percent, int64_t now);
 
-/* Reads an object of the mirror; false when it is not what its name says. -1 when the mirror failed. */
-int verify_object(struct mirror_job *job, const char *name, uint64_t size, bool *good, struct err *err) MUST_CHECK;
+/* Reads an object of one of the two stores; false when it is not what its name says. -1 when the store failed. */
+int verify_object(struct mirror_job *job, struct store *store, const char *name, uint64_t size, bool *good,
+                  struct err *err) MUST_CHECK;
 int verify_sample(struct mirror_job *job, struct err *err) MUST_CHECK;
 
 #endif

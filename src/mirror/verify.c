@@ -16,18 +16,19 @@ bool verify_is_due(const char *name, unsigned percent, int64_t now) {
     return (place + 100 - window) % 100 < percent;
 }
 
-int verify_object(struct mirror_job *job, const char *name, uint64_t size, bool *good, struct err *err) {
+int verify_object(struct mirror_job *job, struct store *store, const char *name, uint64_t size, bool *good,
+                  struct err *err) {
     uint8_t expected[SHA256_SIZE], digest[SHA256_SIZE];
     bool unread;
     *good = false;
     if (!repo_name_hash(name, expected))
         return 0;
-    if (read_object(job->there.store, name, size, NULL, digest, &unread, err) < 0) {
+    if (read_object(store, name, size, NULL, digest, &unread, err) < 0) {
         if (!unread || !fails_alone(err))
             return -1;
 
-        /* Cut, gone, or on a bad sector: all the same to a mirror. */
-        log_warning(job->repo->log, "mirror '%s': %s", job->options->name, err->message);
+        /* Cut, gone, or on a bad sector: all the same here. */
+        log_warning(job->repo->log, "%s", err->message);
         err_clear(err);
         return 0;
     }
@@ -63,7 +64,7 @@ static int verify_transfer(void *context, void *item, struct err *err) {
     struct mirror_job *job = context;
     const struct transfer *transfer = item;
     bool good;
-    if (verify_object(job, transfer->name, transfer->size, &good, err) < 0)
+    if (verify_object(job, job->there.store, transfer->name, transfer->size, &good, err) < 0)
         return -1;
     pthread_mutex_lock(&job->lock);
     job->result->verified++;

@@ -212,7 +212,7 @@ static int resolve(struct fetch *fetch, struct job_chunk *chunk, struct err *err
                     hex_encode(birth, chunk->extent.birth, BIRTH_SIZE));
             return err_hint(err,
                             "a pack or an index object is missing: `muniment check` names it; where only the index "
-                            "is damaged `muniment repair` mends it; a mirror may still be whole");
+                            "is damaged `muniment repair SET` mends it, else `muniment repair SET MIRROR`");
         }
     }
     memcpy(chunk->pack, place.table->pack, sizeof chunk->pack);

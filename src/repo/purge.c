@@ -331,7 +331,8 @@ static int run_steps(struct purge *purge, struct err *err) {
     }
     if (purge->survey.incomplete) {
         err_set(err, ERR_CORRUPT, "snapshots refer to chunks that no whole pack of the index holds");
-        return err_hint(err, "`muniment check` names them; `muniment repair` writes the index anew from the packs");
+        return err_hint(
+            err, "`muniment check` names them; `muniment repair SET MIRROR` brings back what a mirror has whole");
     }
     return 0;
 }

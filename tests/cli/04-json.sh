@@ -34,6 +34,7 @@ json simulation plan app --days 10
 json mirrored mirror
 json checked check --read-data
 json repaired repair app
+json recovered repair app offsite
 json key key show app
 json status status
 json event journal app
