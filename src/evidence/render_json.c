@@ -24,6 +24,18 @@ static void put_tiers(struct json_writer *json, const char *name, uint8_t tiers)
     json_write_close(json, ']');
 }
 
+/* A list of objects under a name, each with the members that a function puts. */
+#define PUT_EACH(json, name, items, count, put)                                                                        \
+    do {                                                                                                               \
+        json_write_open(json, name, '[');                                                                              \
+        for (size_t each = 0; each < (count); each++) {                                                                \
+            json_write_open(json, NULL, '{');                                                                          \
+            put(json, &(items)[each]);                                                                                 \
+            json_write_close(json, '}');                                                                               \
+        }                                                                                                              \
+        json_write_close(json, ']');                                                                                   \
+    } while (0)
+
 static void put_strings(struct json_writer *json, const char *name, char *const *items, size_t count) {
     json_write_open(json, name, '[');
     for (size_t i = 0; i < count; i++)
@@ -97,7 +109,6 @@ static void put_heading(struct json_writer *json, const struct report *report) {
 static void put_policy(struct json_writer *json, const struct report_policy *version) {
     const struct policy *policy = &version->policy;
     const struct policy_reach *reach = &version->reach;
-    json_write_open(json, NULL, '{');
     json_write_text(json, "id", version->id);
     json_write_time(json, "effective", version->effective);
     json_write_count(json, "daily", policy->daily);
@@ -116,38 +127,40 @@ static void put_policy(struct json_writer *json, const struct report_policy *ver
     put_span(json, "tiers_reach", reach->tiers_reach);
     put_span(json, "oldest_age", reach->oldest_age);
     put_span(json, "erasure_horizon", reach->erasure_horizon);
-    json_write_close(json, '}');
 }
 
 static void put_policies(struct json_writer *json, const struct report *report) {
-    json_write_open(json, "policies", '[');
-    for (size_t i = 0; i < report->policy_count; i++)
-        put_policy(json, &report->policies[i]);
-    json_write_close(json, ']');
+    PUT_EACH(json, "policies", report->policies, report->policy_count, put_policy);
     put_strings(json, "policy_warnings", report->policy_warnings, report->policy_warning_count);
 }
 
 /* --- parts 3 to 5 ------------------------------------------------------------------------------------------------- */
 
-static void put_runs(struct json_writer *json, const struct report *report) {
-    json_write_open(json, "runs", '[');
-    for (size_t i = 0; i < report->run_count; i++) {
-        const struct report_run *run = &report->runs[i];
-        json_write_open(json, NULL, '{');
-        json_write_time(json, "expected", run->expected);
-        json_write_text(json, "day", run->day);
-        json_write_text(json, "outcome", run_outcome_text(run->outcome));
-        json_write_time(json, "started", run->started);
-        json_write_text(json, "snapshot", run->snapshot);
-        json_write_text(json, "reason", run->reason);
-        json_write_close(json, '}');
-    }
-    json_write_close(json, ']');
+static void put_run(struct json_writer *json, const struct report_run *run) {
+    json_write_time(json, "expected", run->expected);
+    json_write_text(json, "day", run->day);
+    json_write_text(json, "outcome", run_outcome_text(run->outcome));
+    json_write_time(json, "started", run->started);
+    json_write_text(json, "snapshot", run->snapshot);
+    json_write_text(json, "reason", run->reason);
+}
+
+static void put_fact(struct json_writer *json, const struct head_fact *fact) {
+    json_write_text(json, "name", fact->name);
+    json_write_text(json, "value", fact->value);
+}
+
+static void put_unit(struct json_writer *json, const struct head_unit *unit) {
+    json_write_text(json, "name", unit->name);
+    json_write_count(json, "bytes", unit->bytes);
+    if (unit->rows_known)
+        json_write_count(json, "rows", unit->rows);
+    else
+        json_write_null(json, "rows");
 }
 
 static void put_source(struct json_writer *json, const struct head_source *source) {
     char digest[2 * sizeof source->digest + 1];
-    json_write_open(json, NULL, '{');
     json_write_text(json, "name", source->name);
     json_write_text(json, "kind", source->kind);
     json_write_text(json, "outcome", outcome_text(source->outcome));
@@ -157,28 +170,9 @@ static void put_source(struct json_writer *json, const struct head_source *sourc
     json_write_count(json, "bytes", source->bytes);
     json_write_count(json, "stored_bytes", source->stored_bytes);
     json_write_text(json, "digest", hex_encode(digest, source->digest, sizeof source->digest));
-    json_write_open(json, "facts", '[');
-    for (size_t i = 0; i < source->fact_count; i++) {
-        json_write_open(json, NULL, '{');
-        json_write_text(json, "name", source->facts[i].name);
-        json_write_text(json, "value", source->facts[i].value);
-        json_write_close(json, '}');
-    }
-    json_write_close(json, ']');
-    json_write_open(json, "units", '[');
-    for (size_t i = 0; i < source->unit_count; i++) {
-        json_write_open(json, NULL, '{');
-        json_write_text(json, "name", source->units[i].name);
-        json_write_count(json, "bytes", source->units[i].bytes);
-        if (source->units[i].rows_known)
-            json_write_count(json, "rows", source->units[i].rows);
-        else
-            json_write_null(json, "rows");
-        json_write_close(json, '}');
-    }
-    json_write_close(json, ']');
+    PUT_EACH(json, "facts", source->facts, source->fact_count, put_fact);
+    PUT_EACH(json, "units", source->units, source->unit_count, put_unit);
     put_strings(json, "troubles", source->troubles, source->trouble_count);
-    json_write_close(json, '}');
 }
 
 static void put_copies(struct json_writer *json, const struct report *report, const struct report_snapshot *snapshot) {
@@ -220,10 +214,7 @@ static void put_snapshot(struct json_writer *json, const struct report *report,
     json_write_text(json, "tool", snapshot->tool);
     json_write_count(json, "bytes", snapshot->bytes);
     json_write_count(json, "stored_bytes", snapshot->stored_bytes);
-    json_write_open(json, "sources", '[');
-    for (size_t i = 0; i < snapshot->head.source_count; i++)
-        put_source(json, &snapshot->head.sources[i]);
-    json_write_close(json, ']');
+    PUT_EACH(json, "sources", snapshot->head.sources, snapshot->head.source_count, put_source);
     put_copies(json, report, snapshot);
     json_write_close(json, '}');
 }
@@ -273,7 +264,6 @@ static void put_place(struct json_writer *json, const struct report *report, con
 /* --- parts 6 to 10 ------------------------------------------------------------------------------------------------ */
 
 static void put_drill(struct json_writer *json, const struct report_drill *drill) {
-    json_write_open(json, NULL, '{');
     json_write_time(json, "time", drill->time);
     json_write_text(json, "snapshot", drill->snapshot);
     json_write_text(json, "target", drill->target);
@@ -286,7 +276,6 @@ static void put_drill(struct json_writer *json, const struct report_drill *drill
     json_write_count(json, "expected", drill->expected);
     json_write_count(json, "found", drill->found);
     json_write_count(json, "bytes", drill->bytes);
-    json_write_close(json, '}');
 }
 
 static void put_destruction(struct json_writer *json, const struct report *report,
@@ -306,7 +295,6 @@ static void put_destruction(struct json_writer *json, const struct report *repor
 }
 
 static void put_hold(struct json_writer *json, const struct hold *hold) {
-    json_write_open(json, NULL, '{');
     json_write_text(json, "id", hold->id);
     json_write_text(json, "scope", hold_scope_text(hold->scope));
     json_write_text(json, "snapshot", hold->snapshot);
@@ -318,27 +306,22 @@ static void put_hold(struct json_writer *json, const struct hold *hold) {
     json_write_time(json, "review", hold->review);
     json_write_time(json, "ends", hold->ends);
     json_write_time(json, "released", hold->released);
-    json_write_close(json, '}');
 }
 
 static void put_finding(struct json_writer *json, const struct report_finding *finding) {
-    json_write_open(json, NULL, '{');
     json_write_text(json, "kind", finding_kind_text(finding->kind));
     json_write_text(json, "place", finding->place);
     json_write_text(json, "object", finding->object);
     json_write_text(json, "text", finding->text);
-    json_write_close(json, '}');
 }
 
 static void put_read(struct json_writer *json, const struct report_read *read) {
-    json_write_open(json, NULL, '{');
     json_write_time(json, "time", read->time);
     json_write_text(json, "command", read->command);
     json_write_text(json, "snapshot", read->snapshot);
     json_write_text(json, "host", read->host);
     json_write_text(json, "key", read->key);
     json_write_number(json, "status", read->status);
-    json_write_close(json, '}');
 }
 
 static void put_erasure(struct json_writer *json, const struct report *report) {
@@ -379,21 +362,12 @@ static void put_mapping(struct json_writer *json) {
     json_write_close(json, ']');
 }
 
-/* A list under a name, of what a function puts. */
-#define PUT_EACH(json, name, items, count, put)                                                                        \
-    do {                                                                                                               \
-        json_write_open(json, name, '[');                                                                              \
-        for (size_t each = 0; each < (count); each++)                                                                  \
-            put(json, &(items)[each]);                                                                                 \
-        json_write_close(json, ']');                                                                                   \
-    } while (0)
-
 void render_json(const struct report *report, struct buffer *out) {
     struct json_writer json = { .out = out };
     json_write_open(&json, NULL, '{');
     put_heading(&json, report);
     put_policies(&json, report);
-    put_runs(&json, report);
+    PUT_EACH(&json, "runs", report->runs, report->run_count, put_run);
     json_write_open(&json, "snapshots", '[');
     for (size_t i = 0; i < report->snapshot_count; i++)
         put_snapshot(&json, report, &report->snapshots[i]);
