@@ -48,9 +48,7 @@ static int take_references(const struct invocation *invocation, struct given_ref
         return read_references(references, err);
     for (size_t i = 2; i < invocation->word_count; i++)
         add_reference(references, invocation->words[i]);
-    if (references->count > 0)
-        return 0;
-    return err_set(err, ERR_INVALID, "'erase record' needs what was deleted: references, or '-' for standard input");
+    return 0;
 }
 
 static int erase_record(struct invocation *invocation, struct opened_set *set, struct err *err) {
@@ -230,7 +228,7 @@ static int erase_whole(struct invocation *invocation, struct opened_set *set, st
  */
 
 static const struct verb VERBS[] = {
-    { "record", 2, SIZE_MAX, "a set and references", OPEN_TO_WRITE, false,
+    { "record", 3, SIZE_MAX, "a set and what was deleted: references, or '-' for standard input", OPEN_TO_WRITE, false,
       "'erase record' takes the configuration, without --from and --mirror", erase_record },
     { "list", 2, 2, "one set", OPEN_TO_LIST, false, NULL, erase_list },
     { "set", 2, 2, "one set", OPEN_TO_WRITE, false, "'erase set' takes the configuration, without --from and --mirror",

@@ -20,6 +20,15 @@ says "$SCRATCH/out" '^usage:' 'that shows the usage'
 
 expect 2 'a misspelt command' restor app
 says "$SCRATCH/err" "did you mean 'restore'" 'brings the nearest one'
+expect 2 'a misspelt verb' hold relese app
+says "$SCRATCH/err" "'hold' has no verb 'relese'" 'is named'
+says "$SCRATCH/err" "did you mean 'release'" 'brings the nearest one'
+expect 2 'a verb like no other' journal xyzzy app
+says "$SCRATCH/err" "'muniment help journal' lists its verbs" 'brings the way to them'
+expect 2 'too few words for a verb' hold release app
+says "$SCRATCH/err" "'hold release' takes a set and the id of a hold" 'bring what it takes'
+expect 2 'too many words for a verb' key show app twice
+says "$SCRATCH/err" "'key show' takes one set" 'bring it, too'
 expect 2 'a misspelt option' restore app --overwite
 says "$SCRATCH/err" "did you mean '--overwrite'" 'brings the nearest one'
 expect 2 'an option of another command' list --apply
