@@ -177,9 +177,10 @@ static int refuse_held_elsewhere(struct erasing *erasing, struct err *err) {
             continue;
         }
         journal_survey_release(&survey);
-        if (hold_witness_check(&erasing->witness, request->repo, &erasing->holds, request->now, err) == 0)
+        if (hold_witness_check(&erasing->witness, request->repo, &erasing->holds, request->now, &why) == 0)
             continue;
-        err_wrap(err, "the journal on mirror '%s' tells more than the repository's", request->places[i].name);
+        err_set(err, why.code, "the journal on mirror '%s' tells more than the repository's: %s",
+                request->places[i].name, why.message);
         return err_hint(err,
                         "nothing was erased: find out who changed the repository, bring '%s/journal' back from there "
                         "(%s), and end the hold if it is over",
@@ -368,6 +369,7 @@ static void destroy_journal(struct erasing *erasing) {
         last = last && target->journal.count == 0;
         target->result->remaining += target->journal.count;
     }
+    erasing->result->journal_gone = last;
     judge(erasing);
 }
 

@@ -21,7 +21,8 @@ static void put_escaped(struct buffer *out, const char *before, const char *text
     free(shown);
 }
 
-static void text_place(const struct report_place *place, const struct erase_place *found, struct buffer *out) {
+static void text_place(const struct report_place *place, const struct erase_place *found, const char *left,
+                       struct buffer *out) {
     char bytes[FORM_TEXT], until[CLOCK_TEXT];
     buffer_printf(out, "\n%s\n", place->name);
     put_escaped(out, "  address          ", place->address);
@@ -38,11 +39,12 @@ static void text_place(const struct report_place *place, const struct erase_plac
                       (unsigned long long)found->remaining, form_bytes(bytes, found->remaining_bytes),
                       until_text(until, found->remaining_until));
     else if (!found->why)
-        buffer_printf(out, "  found afterwards nothing but the journal\n");
+        buffer_printf(out, "  found afterwards %s\n", left);
 }
 
 static void text_certificate(const struct report_request *request, const struct erase_result *result,
                              struct buffer *out) {
+    const char *left = result->journal_gone ? "nothing" : "nothing but the journal";
     char when[CLOCK_TEXT], host[17];
     buffer_printf(out, "CERTIFICATE OF ERASURE\n\n");
     put_escaped(out, "set              ", request->set);
@@ -51,12 +53,14 @@ static void text_certificate(const struct report_request *request, const struct 
     buffer_printf(out, "begun            %s\n", clock_format(when, result->begun));
     buffer_printf(out, "ended            %s\n", clock_format(when, result->ended));
     buffer_printf(out, "outcome          %s\n",
-                  result->whole ? "whole: nothing is left but the journal" : "NOT WHOLE: see the places below");
+                  !result->whole         ? "NOT WHOLE: see the places below"
+                  : result->journal_gone ? "whole: nothing is left"
+                                         : "whole: nothing is left but the journal");
     buffer_printf(out, "read key         fingerprint %s\n", result->key);
     for (size_t i = 0; i < result->key_id_count; i++)
         put_escaped(out, i == 0 ? "wrapped copies   " : "                 ", result->key_ids[i]);
     for (size_t i = 0; i < result->place_count; i++)
-        text_place(&request->places[i], &result->places[i], out);
+        text_place(&request->places[i], &result->places[i], left, out);
     buffer_printf(out, "\n%s\n", NOT_COVERED);
 }
 

@@ -244,6 +244,7 @@ static void all_of_a_set_goes_from_every_place(void **state) {
     assert_int_equal(journalled(&world, 0, "erased", "objects", sum), 1);
     assert_int_equal(journalled(&world, 0, "erased", "keys", "2"), 1);
     assert_certified(&world, "whole: nothing is left but the journal");
+    assert_certified(&world, "found afterwards nothing but the journal");
     close_world(&world);
 }
 
@@ -464,6 +465,10 @@ static void a_hold_that_only_a_mirror_tells_of_forbids_it(void **state) {
             assert_success(store_remove(store, after.items[i].name, NULL, &err), &err);
     assert_success(store_remove(store, repo_name(repo_of(&world), name, "holds", hold.id), NULL, &err), &err);
     assert_refused(&world, ERR_CORRUPT);
+    assert_int_equal(try_erase(&world, &err), -1);
+    assert_words(&err,
+                 (const char *const[]){ "mirror 'test'", hold.id, folder, world.report.mirror.mirror_path, NULL });
+    err_clear(&err);
 
     /* What it advises helps. */
     for (size_t i = 0; i < after.count; i++) {
@@ -561,6 +566,8 @@ static void the_journal_goes_when_it_is_as_old_as_it_must_get(void **state) {
     assert_true(erase(&world)->whole);
     world.report.now += KEEP;
     assert_true(erase(&world)->whole);
+    assert_certified(&world, "whole: nothing is left\n");
+    assert_certified(&world, "found afterwards nothing\n");
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(count_at(&world, i, "journal/"), 0);
     close_world(&world);

@@ -42,7 +42,8 @@ struct erase_result {
     char **key_ids; /* of the wrapped copies */
     size_t key_id_count;
     int64_t begun, ended;
-    bool whole; /* nothing remains anywhere but the journal */
+    bool whole;        /* nothing remains anywhere but the journal */
+    bool journal_gone; /* nor does the journal */
 };
 
 /* `request` as for a report. Goes on to the next place when one fails; -1 only before anything was destroyed. */
