@@ -1,4 +1,5 @@
 #include "verb_internal.h"
+#include <muniment/repo/erasing.h>
 #include <muniment/repo/erasure.h>
 #include <muniment/run/erase.h>
 #include <muniment/util/clock.h>
@@ -56,6 +57,8 @@ static int erase_record(struct invocation *invocation, struct opened_set *set, s
     struct erasure erasure = { .recorded = clock_now() };
     char count[FORM_TEXT];
     int result = take_references(invocation, &references, err);
+    if (result == 0)
+        result = erasing_refuse(&set->repo, "record an erasure", err);
     if (result == 0) {
         erasure.references = references.items;
         erasure.count = references.count;
@@ -134,12 +137,15 @@ static enum report_format certificate_format(const struct invocation *invocation
     return json ? REPORT_JSON : REPORT_TEXT;
 }
 
-static int give_certificate(struct invocation *invocation, const char *path, struct buffer *certificate,
-                            struct err *err) {
+/* True when it is in the file. Elsewhere it goes to standard output: it tells what no later run can find out. */
+static bool give_certificate(struct invocation *invocation, const char *path, struct buffer *certificate) {
+    struct err why = { 0 };
+    if (path != NULL && file_create(path, 0644, certificate->data, certificate->length, &why) == 0)
+        return true;
     if (path != NULL)
-        return file_create(path, 0644, certificate->data, certificate->length, err);
+        invocation_fail(invocation, "the certificate is on standard output", &why);
     output_text(invocation->output, "%s", buffer_text(certificate));
-    return 0;
+    return false;
 }
 
 static void report_erased(struct invocation *invocation, const struct opened_set *set,
@@ -198,10 +204,9 @@ static int erase_confirmed(struct invocation *invocation, struct opened_set *set
     struct buffer certificate = { 0 };
     bool local = false;
     int erased = set_erase(set, clock_now(), certificate_format(invocation, path), &result, &certificate, &local, err);
-    if (erased == 0)
-        erased = give_certificate(invocation, path, &certificate, err);
     if (erased == 0) {
-        report_erased(invocation, set, &result, path, &certificate);
+        bool filed = give_certificate(invocation, path, &certificate);
+        report_erased(invocation, set, &result, filed ? path : NULL, &certificate);
         report_left(invocation, set, &result);
         if (!local)
             invocation_status(invocation, err_exit_status(ERR_SYSTEM));

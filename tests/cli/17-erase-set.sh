@@ -50,12 +50,17 @@ refuses 'and what it remembered' test -e "$SCRATCH/state/$gone"
 expect 12 'the passphrase opens nothing' key open gone --passphrase-file "$SCRATCH/passphrase" --to "$SCRATCH/opened"
 expect 23 'nothing is captured any more' snapshot gone
 says "$SCRATCH/err" 'the set was erased on' 'and why is said'
+expect 23 'nor is a reference recorded' erase record gone customers/2
 mv "$SCRATCH/away" "$SCRATCH/mirror"
 expect 0 'once it is back' erase set gone --confirm gone --certificate "$SCRATCH/second.txt"
 is '' "$(objects_of "$SCRATCH/mirror" "$gone")" 'the mirror is empty, too'
 says "$SCRATCH/second.txt" 'outcome +whole' 'the certificate is whole'
 says "$SCRATCH/second.txt" 'Copies of the read key outside' 'and says what it cannot know'
 expect 0 'and verifies' verify-report "$SCRATCH/second.txt" --public-key "$SCRATCH/gone.public"
+expect 1 'a certificate that cannot be written' erase set gone --confirm gone --certificate "$SCRATCH/$(printf '%0300d' 0)"
+says "$SCRATCH/err" 'certificate is on standard output: .*File name too long' 'is printed, and that is said'
+cp "$SCRATCH/out" "$SCRATCH/third.txt"
+expect 0 'so it is not lost' verify-report "$SCRATCH/third.txt" --public-key "$SCRATCH/gone.public"
 expect 1 'nothing is restored' restore gone --mirror far --key "$SCRATCH/typed.read" --to "$SCRATCH/nothing"
 expect 0 "the journal is whole" journal gone
 expect 0 'on the mirror' check gone --mirror far
