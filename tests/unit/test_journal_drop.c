@@ -192,12 +192,26 @@ static void put_checkpoint(struct repo *repo, int64_t when, const char *host, co
     journal_batch_release(&batch);
 }
 
+/* The oldest segments of a host. */
+static void remove_first_three(struct repo *repo, const char *host) {
+    struct err err = { 0 };
+    struct store_names names = list(repo);
+    size_t gone = 0;
+    for (size_t i = 0; i < names.count && gone < 3; i++) {
+        if (strncmp(repo_leaf(names.items[i].name), host, 16) != 0)
+            continue;
+        assert_success(store_remove(repo->store, names.items[i].name, NULL, &err), &err);
+        gone++;
+    }
+    assert_int_equal(gone, 3);
+    store_names_release(&names);
+}
+
 static void a_checkpoint_that_does_not_fit_is_found(void **state) {
     (void)state;
     static const char FALSE_HASH[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
     struct world world;
-    struct err err = { 0 };
-    char host[17], name[REPO_NAME_MAX];
+    char host[17];
     for (int number = 3; number <= 40; number += 37) {
         char text[8];
         world_open(&world, NULL);
@@ -207,15 +221,7 @@ static void a_checkpoint_that_does_not_fit_is_found(void **state) {
         expect_finding(&world.hosts[0], number == 3 ? "does not fit what follows" : "none of those that followed");
 
         /* Nor does it excuse what is missing. */
-        for (int gone = 0; gone < 3; gone++) {
-            struct store_names names = list(&world.hosts[0]);
-            size_t at = 0;
-            while (strncmp(repo_leaf(names.items[at].name), host, 16) != 0)
-                at++;
-            snprintf(name, sizeof name, "%s", names.items[at].name);
-            assert_success(store_remove(world.scratch.store, name, NULL, &err), &err);
-            store_names_release(&names);
-        }
+        remove_first_three(&world.hosts[0], host);
         expect_finding(&world.hosts[0], "segments 1 to 3 of this chain are missing before it");
         world_close(&world);
     }
@@ -225,7 +231,6 @@ static void a_checkpoint_of_a_host_without_certificate_is_none(void **state) {
     (void)state;
     struct world world;
     struct keys stranger, forger;
-    struct err err = { 0 };
     char host[17], hash[65], number[] = "3", name[REPO_NAME_MAX];
     struct journal_place place;
     world_open(&world, NULL);
@@ -243,15 +248,7 @@ static void a_checkpoint_of_a_host_without_certificate_is_none(void **state) {
     forged.keys = &forger;
     put_checkpoint(&forged, BEGIN, keys_host_name(&world.keys[0], host), number,
                    hex_encode(hash, place.hash, sizeof place.hash));
-    for (int gone = 0; gone < 3; gone++) {
-        struct store_names names = list(&world.hosts[0]);
-        size_t at = 0;
-        while (strncmp(repo_leaf(names.items[at].name), host, 16) != 0)
-            at++;
-        snprintf(name, sizeof name, "%s", names.items[at].name);
-        assert_success(store_remove(world.scratch.store, name, NULL, &err), &err);
-        store_names_release(&names);
-    }
+    remove_first_three(&world.hosts[0], host);
     expect_finding(&world.hosts[0], "did not certify");
     expect_finding(&world.hosts[0], "segments 1 to 3 of this chain are missing before it");
 
@@ -520,6 +517,16 @@ static void end_oldest(struct years *years, struct journal_batch *batch) {
     memmove(years->heads_now, years->heads_now + 1, --years->heads.count * sizeof *years->heads_now);
 }
 
+/* What begins in a night, and in another one ends, where it had begun at all: as the dice say. */
+static const struct {
+    const char *begin, *end, *field, *name;
+    unsigned begin_sides, end_sides;
+} SPANS[] = {
+    { "key_added", "key_removed", "id", "k", 20, 3 },
+    { "held", "released", "hold", "h", 15, 4 },
+    { "erasure", "erasure_over", "object", "erasures/", 8, 4 },
+};
+
 /* One night of one host: this and that. */
 static void night(struct years *years) {
     struct journal_batch batch = { 0 };
@@ -536,24 +543,14 @@ static void night(struct years *years) {
         snprintf(text, sizeof text, "%u", roll(years, 1000));
         journal_add(&batch, now, "policy", "id", text, NULL);
     }
-    snprintf(text, sizeof text, "k%d", number);
-    if (roll(years, 20) == 0)
-        journal_add(&batch, now, "key_added", "id", text, NULL);
-    snprintf(text, sizeof text, "k%u", roll(years, (unsigned)number + 1));
-    if (roll(years, 3) == 0)
-        journal_add(&batch, now, "key_removed", "id", text, NULL);
-    snprintf(text, sizeof text, "h%d", number);
-    if (roll(years, 15) == 0)
-        journal_add(&batch, now, "held", "hold", text, NULL);
-    snprintf(text, sizeof text, "h%u", roll(years, (unsigned)number + 1));
-    if (roll(years, 4) == 0)
-        journal_add(&batch, now, "released", "hold", text, NULL);
-    snprintf(text, sizeof text, "erasures/%d", number);
-    if (roll(years, 8) == 0)
-        journal_add(&batch, now, "erasure", "object", text, NULL);
-    snprintf(text, sizeof text, "erasures/%u", roll(years, (unsigned)number + 1));
-    if (roll(years, 4) == 0)
-        journal_add(&batch, now, "erasure_over", "object", text, NULL);
+    for (size_t i = 0; i < sizeof SPANS / sizeof *SPANS; i++) {
+        snprintf(text, sizeof text, "%s%d", SPANS[i].name, number);
+        if (roll(years, SPANS[i].begin_sides) == 0)
+            journal_add(&batch, now, SPANS[i].begin, SPANS[i].field, text, NULL);
+        snprintf(text, sizeof text, "%s%u", SPANS[i].name, roll(years, (unsigned)number + 1));
+        if (roll(years, SPANS[i].end_sides) == 0)
+            journal_add(&batch, now, SPANS[i].end, SPANS[i].field, text, NULL);
+    }
     snprintf(text, sizeof text, "purges/%d", number);
     journal_add(&batch, now, "recorded", "object", text, NULL);
     journal_add(&batch, now, "drilled", "outcome", roll(years, 9) == 0 ? "failed" : "passed", NULL);
