@@ -89,7 +89,12 @@ void mirror_world_capture(struct mirror_world *world, int night) {
     head_release(&head);
 }
 
-/* Expires the night's snapshot, and destroys at once what only it needed. */
+void mirror_world_open_copied(struct mirror_world *world) {
+    mirror_world_open(world);
+    mirror_world_capture(world, 0);
+    mirror_world_sync(world, true);
+}
+
 void mirror_world_capture_three(struct mirror_world *world) {
     for (int night = 0; night < 3; night++)
         mirror_world_capture(world, night);
@@ -199,7 +204,6 @@ void mirror_world_expect_clean(struct mirror_world *world) {
     assert_int_equal(result.findings, 0);
 }
 
-/* Damages one byte in the middle of a file of a store. */
 void mirror_world_flip(const char *store, const char *name) {
     char *path = mem_format("%s/%s", store, name);
     FILE *file = fopen(path, "r+b");

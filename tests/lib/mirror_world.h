@@ -17,8 +17,9 @@ struct mirror_world {
     char *heads[16]; /* by night */
 };
 
-/* The struct must not move between. */
+/* The struct must not move between. The second one has night 0, and a mirror with all of it. */
 void mirror_world_open(struct mirror_world *world);
+void mirror_world_open_copied(struct mirror_world *world);
 void mirror_world_close(struct mirror_world *world);
 
 int64_t mirror_world_time(int night);

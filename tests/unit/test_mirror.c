@@ -43,9 +43,7 @@ static void a_mirror_alone_restores_every_snapshot(void **state) {
 static void a_second_run_sends_its_own_journal_alone(void **state) {
     (void)state;
     struct mirror_world world;
-    mirror_world_open(&world);
-    mirror_world_capture(&world, 0);
-    mirror_world_sync(&world, true);
+    mirror_world_open_copied(&world);
     struct mirror_result result = mirror_world_sync(&world, true);
     assert_int_equal(result.uploaded, 1);
     assert_int_equal(result.removed, 0);
@@ -55,9 +53,7 @@ static void a_second_run_sends_its_own_journal_alone(void **state) {
 static void new_snapshots_wait_until_a_copy_is_due(void **state) {
     (void)state;
     struct mirror_world world;
-    mirror_world_open(&world);
-    mirror_world_capture(&world, 0);
-    mirror_world_sync(&world, true);
+    mirror_world_open_copied(&world);
     mirror_world_capture(&world, 1);
     size_t packs = mirror_world_count(&world, "packs");
     mirror_world_sync(&world, false);
@@ -75,9 +71,7 @@ static void a_damaged_object_never_reaches_a_mirror(void **state) {
     struct mirror_result result;
     struct mirror_world world;
     char name[REPO_NAME_MAX];
-    mirror_world_open(&world);
-    mirror_world_capture(&world, 0);
-    mirror_world_sync(&world, true);
+    mirror_world_open_copied(&world);
     mirror_world_capture(&world, 8); /* shares nothing with the first */
     mirror_world_largest_pack(&world, world.scratch.store, name);
     if (mirror_world_store_has(world.mirror, name)) { /* both nights have one of about this size: take the new one */
@@ -248,9 +242,7 @@ static void what_the_repository_has_again_stays(void **state) {
     struct mirror_world world;
     struct journal_batch batch = { 0 };
     char name[REPO_NAME_MAX];
-    mirror_world_open(&world);
-    mirror_world_capture(&world, 0);
-    mirror_world_sync(&world, true);
+    mirror_world_open_copied(&world);
     mirror_world_largest_pack(&world, world.scratch.store, name);
     journal_add(&batch, clock_now(), "destroyed", "object", name + 33, "reason", "test", NULL);
     journal_add(&batch, clock_now(), "expired", "snapshot", world.heads[0], "reason", "test", NULL);
@@ -267,9 +259,7 @@ static void heads_leave_by_expiry_alone(void **state) {
     struct mirror_world world;
     struct journal_batch batch = { 0 };
     char head[REPO_NAME_MAX];
-    mirror_world_open(&world);
-    mirror_world_capture(&world, 0);
-    mirror_world_sync(&world, true);
+    mirror_world_open_copied(&world);
     mirror_world_head(&world, 0, head);
     mirror_world_remove_head(&world, 0);
     journal_add(&batch, clock_now(), "destroyed", "object", head + 33, "reason", "test", NULL);
@@ -334,9 +324,7 @@ static void wrapped_keys_follow_the_journal(void **state) {
 static void a_killed_run_leaves_whole_snapshots_alone(void **state) {
     (void)state;
     struct mirror_world world;
-    mirror_world_open(&world);
-    mirror_world_capture(&world, 0);
-    mirror_world_sync(&world, true);
+    mirror_world_open_copied(&world);
     for (int round = 0; round < 12; round++) {
         int night = round / 2 + 1;
         if (round % 2 == 0)

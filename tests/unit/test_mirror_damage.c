@@ -26,9 +26,7 @@ static void damage_on_the_mirror_is_found_and_mended(void **state) {
     struct mirror_result result;
     struct mirror_world world;
     char name[REPO_NAME_MAX];
-    mirror_world_open(&world);
-    mirror_world_capture(&world, 0);
-    mirror_world_sync(&world, true);
+    mirror_world_open_copied(&world);
     mirror_world_largest_pack(&world, world.mirror, name);
     mirror_world_flip(world.mirror_path, name);
     assert_int_equal(mirror_world_sync(&world, true).damaged, 0); /* nothing was read back */
@@ -45,9 +43,7 @@ static void a_cut_object_on_the_mirror_is_mended_by_every_run(void **state) {
     (void)state;
     struct mirror_world world;
     char name[REPO_NAME_MAX];
-    mirror_world_open(&world);
-    mirror_world_capture(&world, 0);
-    mirror_world_sync(&world, true);
+    mirror_world_open_copied(&world);
     mirror_world_largest_pack(&world, world.mirror, name);
     char *path = mem_format("%s/%s", world.mirror_path, name);
     assert_int_equal(truncate(path, 1000), 0);
@@ -63,9 +59,7 @@ static void damage_that_cannot_be_mended_is_divergence(void **state) {
     struct mirror_result result;
     struct mirror_world world;
     char name[REPO_NAME_MAX];
-    mirror_world_open(&world);
-    mirror_world_capture(&world, 0);
-    mirror_world_sync(&world, true);
+    mirror_world_open_copied(&world);
     mirror_world_largest_pack(&world, world.mirror, name);
     mirror_world_flip(world.mirror_path, name);
     mirror_world_flip(world.scratch.folder, name);
@@ -80,9 +74,7 @@ static void a_damaged_journal_on_the_mirror_is_mended(void **state) {
     struct err err = { 0 };
     struct mirror_world world;
     char segment[REPO_NAME_MAX];
-    mirror_world_open(&world);
-    mirror_world_capture(&world, 0);
-    mirror_world_sync(&world, true);
+    mirror_world_open_copied(&world);
     scratch_repo_list(&world.scratch, "journal", segment);
     mirror_world_flip(world.mirror_path, segment);
     assert_int_equal(mirror_world_sync(&world, true).damaged, 1);
@@ -132,9 +124,7 @@ static void a_damaged_repository_object_is_mended_where_the_set_is(void **state)
     struct err err = { 0 };
     struct mirror_result result;
     struct mirror_world world;
-    mirror_world_open(&world);
-    mirror_world_capture(&world, 0);
-    mirror_world_sync(&world, true);
+    mirror_world_open_copied(&world);
     assert_success(store_put(world.mirror, "muniment", "nonsense", 8, &err), &err);
     assert_int_equal(mirror_world_sync(&world, true).damaged, 1);
     mirror_world_expect_restorable(&world, 0);

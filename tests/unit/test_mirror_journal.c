@@ -155,9 +155,7 @@ static void junk_on_a_mirror_is_no_journal(void **state) {
     struct mirror_world world;
     struct err err = { 0 };
     char name[REPO_NAME_MAX];
-    mirror_world_open(&world);
-    mirror_world_capture(&world, 0);
-    mirror_world_sync(&world, true);
+    mirror_world_open_copied(&world);
     char *leaf = mem_format("0011223344556677-0000000001-%064d", 0);
     assert_success(store_put(world.mirror, repo_name(&world.scratch.repo, name, "journal", leaf), "x", 1, &err), &err);
     mirror_world_sync(&world, true);
