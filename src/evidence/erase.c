@@ -325,8 +325,7 @@ static void judge(struct erasing *erasing) {
     struct erase_result *result = erasing->result;
     result->whole = true;
     for (size_t i = 0; i < result->place_count; i++)
-        result->whole =
-            result->whole && result->places[i].reached && !result->places[i].why && result->places[i].remaining == 0;
+        result->whole = result->whole && !result->places[i].why && result->places[i].remaining == 0;
 }
 
 static int journal_outcome(struct erasing *erasing, struct err *err) {

@@ -524,10 +524,16 @@ static void what_broke_off_in_the_middle_is_finished(void **state) {
     struct store *direct = store_at(&world, 1), *faulty = open_bucket(through, through->address, TEST_BUCKET_VERSIONED);
     const size_t objects = count_at(&world, 1, NULL);
 
-    /* Before the first key goes: then nothing does there. */
+    /* Before the journal is there, which says what is to go: then nothing goes. */
     world.report.places[1].store = faulty;
-    fault_proxy_set(proxy, "status code=400 error=InvalidRequest kind=delete");
+    fault_proxy_set(proxy, "status code=400 error=InvalidRequest kind=put key=journal");
     const struct erase_result *result = erase(&world);
+    assert_false(result->whole);
+    assert_int_equal(count_at(&world, 1, NULL), objects);
+
+    /* Before the first key goes: then nothing does there. */
+    fault_proxy_set(proxy, "status code=400 error=InvalidRequest kind=delete");
+    result = erase(&world);
     assert_false(result->whole);
     assert_non_null(result->places[1].why);
     assert_int_equal(result->places[1].remaining, objects);
@@ -542,7 +548,7 @@ static void what_broke_off_in_the_middle_is_finished(void **state) {
     assert_in_range(result->places[1].objects, 1, 3);
     assert_int_equal(result->places[1].remaining, objects - result->places[1].objects);
     assert_int_equal(count_at(&world, 1, "keys/"), 0);
-    assert_int_equal(journalled(&world, 1, "erased", "outcome", "remains"), 2);
+    assert_int_equal(journalled(&world, 1, "erased", "outcome", "remains"), 3);
 
     world.report.places[1].store = direct;
     assert_true(erase(&world)->whole);
