@@ -68,7 +68,10 @@ expect 0 'a wrapped key is opened from the bucket' key open . --from "$far" --pa
 expect 0 'and opens the backups' ls . --from "$far" --key "$SCRATCH/opened.key"
 forget_key
 expect 0 'with one in a file' list . --from "$far" --key "$SCRATCH/typed.key" --credentials "$CREDENTIALS"
-expect 2 'a file that all may read' list . --from "$far" --key "$SCRATCH/typed.key" --credentials <(cat "$CREDENTIALS")
+install -m 644 "$CREDENTIALS" "$SCRATCH/open"
+expect 2 'a file that all may read' list . --from "$far" --key "$SCRATCH/typed.key" --credentials "$SCRATCH/open"
+says "$SCRATCH/err" "$SCRATCH/open" 'is named'
+expect 2 'what is no file' list . --from "$far" --key "$SCRATCH/typed.key" --credentials <(cat "$CREDENTIALS")
 
 # --- what is wrong is named ---
 expect 10 'no repository there' list . --from "$(url_address plain)" --key "$SCRATCH/typed.key" --credentials "$CREDENTIALS"
