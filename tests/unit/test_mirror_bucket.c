@@ -486,6 +486,7 @@ static void a_locked_head_keeps_its_snapshot(void **state) {
         assert_int_equal(result.refused, 1);
         assert_int_equal(result.refused_until, until);
         assert_int_equal(journalled(&there, "refused", false), 1);
+        assert_int_equal(journalled(&there, "expired", false), 1); /* it is not decided again */
     }
     mirror_world_sync(&there.world, true);
     mirror_world_expect_restorable(&there.world, 0);
