@@ -191,9 +191,10 @@ static void report_left(struct invocation *invocation, const struct opened_set *
             continue;
         err_clear(&why);
         bool dated = place->remaining_until != 0 && place->remaining_until != INT64_MAX;
-        err_set(&why, ERR_REFUSED, "%s (%s) cannot be destroyed yet%s%s; no key is left there that opens them",
+        err_set(&why, ERR_REFUSED, "%s (%s) cannot be destroyed yet%s%s%s",
                 form_count(objects, place->remaining, "object"), form_bytes(bytes, place->remaining_bytes),
-                dated ? ": locked until " : "", dated ? clock_format(until, place->remaining_until) : "");
+                dated ? ": locked until " : "", dated ? clock_format(until, place->remaining_until) : "",
+                place->why ? "" : "; no key is left there that opens them");
         err_hint(&why, "run the same command again then");
         invocation_fail(invocation, name, &why);
     }

@@ -99,11 +99,11 @@ static int refuse_damaged(const struct erasing *erasing, struct err *err) {
     *err = erasing->damage;
     for (size_t i = 1; i < request->place_count; i++)
         if (request->places[i].store && has_whole_journal(request->repo, request->places[i].store))
-            return err_hint(err,
-                            "nothing was erased: mirror '%s' (%s) has the journal whole, so copy '%s/journal' from "
-                            "there over what is damaged, first at %s, and run this again",
-                            request->places[i].name, request->places[i].address, request->repo->keys->set_name,
-                            erasing->damaged);
+            return err_hint(
+                err,
+                "nothing was erased: mirror '%s' has the journal whole; bring it back with 'muniment repair "
+                "%s %s', and run this again",
+                request->places[i].name, request->set, request->places[i].name);
     return err_hint(err,
                     "nothing was erased: no mirror that could be reached has the journal whole; bring '%s' back from "
                     "any other copy of the repository, and run this again",
@@ -182,9 +182,9 @@ static int refuse_held_elsewhere(struct erasing *erasing, struct err *err) {
         err_set(err, why.code, "the journal on mirror '%s' tells more than the repository's: %s",
                 request->places[i].name, why.message);
         return err_hint(err,
-                        "nothing was erased: find out who changed the repository, bring '%s/journal' back from there "
-                        "(%s), and end the hold if it is over",
-                        request->repo->keys->set_name, request->places[i].address);
+                        "nothing was erased: find out who changed the repository, bring its journal back with "
+                        "'muniment repair %s %s', and end the hold if it is over",
+                        request->set, request->places[i].name);
     }
     return 0;
 }

@@ -45,8 +45,10 @@ int notice_cut(struct mirror_job *job, struct err *err) {
             "%zu segments of the journal are on the mirror and not in the repository (the first is '%s'): the "
             "repository's journal was cut, or the repository was set back. Nothing is removed from the mirror",
             count, first);
-    err_hint(&why, "find out who changed the repository; 'muniment journal --mirror %s SET' shows what it lost",
-             job->options->name);
+    err_hint(&why,
+             "find out who changed the repository; 'muniment journal --mirror %s SET' shows what it lost, and "
+             "'muniment repair SET %s' brings it back",
+             job->options->name, job->options->name);
     job_fail(job, &why);
     snprintf(segments, sizeof segments, "%zu", count);
     journal_add(&job->destruction.events, job->options->now, "diverged", "mirror", job->options->name, "segments",

@@ -45,7 +45,7 @@ segment=$(find "$SCRATCH/store/$gone/journal" -type f ! -name '.*' | sort | sed 
 flip "$segment" 300
 before=$(whole)
 expect 20 'a journal that was changed stops it' erase set gone --confirm gone
-says "$SCRATCH/err" "mirror 'far' \\($SCRATCH/mirror\\) has the journal whole" 'says where it is whole'
+says "$SCRATCH/err" "mirror 'far' has the journal whole; bring it back with 'muniment repair [a-z]+ far'" 'says where it is whole'
 says "$SCRATCH/err" "$gone/journal/${segment##*/}" 'and what is damaged'
 is "$before" "$(whole)" 'nothing went'
 mv "$SCRATCH/mirror" "$SCRATCH/away"
@@ -54,8 +54,8 @@ says "$SCRATCH/err" 'no mirror that could be reached has the journal whole' 'tha
 mv "$SCRATCH/away" "$SCRATCH/mirror"
 rm "$segment"
 expect 20 'one that is missing stops it, too' erase set gone --confirm gone
-says "$SCRATCH/err" "mirror 'far' .* has the journal whole" 'with the same advice'
-cp -n "$SCRATCH/mirror/$gone/journal/"* "$SCRATCH/store/$gone/journal/"
+says "$SCRATCH/err" "mirror 'far' has the journal whole" 'with the same advice'
+expect 0 'which is followed' repair gone far
 answer 0 'which helps: the name, typed, and all of it goes' 'gone\n'
 says "$SCRATCH/out" 'outcome +whole' 'whole'
 is '' "$(find "$SCRATCH/store/$gone" "$SCRATCH/mirror/$gone" -type f ! -path '*/journal/*' ! -path '*/locks/*' ! -name '.*')" 'nothing but the journal is left'

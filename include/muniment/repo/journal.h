@@ -28,8 +28,8 @@
  *                              a snapshot of which nobody knows needs them
  *     diverged                 mirror, segments, object            the mirror has so many segments of this journal that
  *                              the repository lacks, the first is `object`: the repository's journal was cut
- *     recovered                mirror, objects, bytes, lost        so many were brought back from the mirror; lost: they
- *                              are whole in neither place
+ *     recovered                mirror, objects, bytes, lost        what was brought back from the mirror; so many are
+ *                              lost: whole in neither place
  *     verified                 mirror, objects, bytes, damaged
  *     checked                  snapshots, packs, bytes, findings   the repository itself; bytes: that were read back
  *     removed                  object[, mirror][, versions, ids]   gone from there; without mirror: from the repository
