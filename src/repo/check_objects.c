@@ -1,5 +1,6 @@
 #include "check_internal.h"
 #include "purge_internal.h"
+#include <muniment/repo/destruction.h>
 #include <muniment/repo/erasure.h>
 #include <muniment/repo/hold.h>
 #include <muniment/repo/journal.h>
@@ -81,37 +82,20 @@ static int check_exceptions(struct check *check, struct err *err) {
 /* --- the journal ----------------------------------------------------------------------------------------------------
  */
 
-/* Names of objects, below the set's folder. */
-struct names {
-    char **items;
-    size_t count, capacity;
-};
-
-/* What the journal says was made, and what it says has ended. Ends may stand in another host's chain, before or after.
- */
+/* What the journal says was made, and what it says has ended: names below the set's folder, and when. Ends may stand in
+ * another host's chain, before or after. */
 struct story {
-    struct names made, ended;
-    char *record; /* of the last purge; "none": there is none */
+    struct dated_names made, ended;
+    int64_t mirrored; /* the last copy to a mirror began; 0: none */
+    char *record;     /* of the last purge; "none": there is none */
     int64_t record_time;
     bool erased; /* the set: all of it has ended */
 };
 
-static void add_name(struct names *names, const char *folder, const char *leaf) {
-    names->items = mem_grow(names->items, &names->capacity, names->count + 1, sizeof *names->items);
-    names->items[names->count++] = mem_format("%s/%s", folder, leaf);
-}
-
-static int compare_names(const void *left, const void *right) {
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
-static void sort_names(struct names *names) {
-    if (names->count > 1)
-        qsort(names->items, names->count, sizeof *names->items, compare_names);
-}
-
-static bool has_name(const struct names *names, const char *name) {
-    return names->count > 0 && bsearch(&name, names->items, names->count, sizeof *names->items, compare_names) != NULL;
+static void add_name(struct dated_names *names, const char *folder, const char *leaf, int64_t time) {
+    char *name = mem_format("%s/%s", folder, leaf);
+    dated_names_add(names, name, time);
+    free(name);
 }
 
 static int follow_journal(void *context, const char *segment, const struct journal_entry *entry, struct err *err) {
@@ -121,21 +105,23 @@ static int follow_journal(void *context, const char *segment, const struct journ
     const char *object = journal_field(entry, "object"), *hold = journal_field(entry, "hold");
 
     if (strcmp(entry->event, "captured") == 0 && snapshot) {
-        add_name(&story->made, "snapshots", snapshot);
+        add_name(&story->made, "snapshots", snapshot, entry->time);
     } else if (strcmp(entry->event, "expired") == 0 && snapshot) {
-        add_name(&story->ended, "snapshots", snapshot);
+        add_name(&story->ended, "snapshots", snapshot, entry->time);
     } else if (strcmp(entry->event, "key_added") == 0 && id) {
-        add_name(&story->made, "keys", id);
+        add_name(&story->made, "keys", id, entry->time);
     } else if (strcmp(entry->event, "key_removed") == 0 && id) {
-        add_name(&story->ended, "keys", id);
+        add_name(&story->ended, "keys", id, entry->time);
     } else if (strcmp(entry->event, "held") == 0 && hold) {
-        add_name(&story->made, "holds", hold);
+        add_name(&story->made, "holds", hold, entry->time);
     } else if (strcmp(entry->event, "released") == 0 && hold) {
-        add_name(&story->ended, "holds", hold);
+        add_name(&story->ended, "holds", hold, entry->time);
     } else if (strcmp(entry->event, "erasure") == 0 && object) {
-        add_name(&story->made, "erasures", repo_leaf(object));
+        add_name(&story->made, "erasures", repo_leaf(object), entry->time);
     } else if (strcmp(entry->event, "erasure_over") == 0 && object) {
-        add_name(&story->ended, "erasures", repo_leaf(object));
+        add_name(&story->ended, "erasures", repo_leaf(object), entry->time);
+    } else if (strcmp(entry->event, "mirrored") == 0) {
+        story->mirrored = entry->time > story->mirrored ? entry->time : story->mirrored;
     } else if (strcmp(entry->event, "erasing") == 0) {
         story->erased = true;
     } else if (strcmp(entry->event, "recorded") == 0 && object && entry->time >= story->record_time) {
@@ -158,12 +144,15 @@ static bool is_stored(struct check *check, const char *below, struct err *err) {
     return stored;
 }
 
-/* On a mirror, what is newer than all it holds was not copied yet. */
-static bool not_copied_yet(const struct check *check, const char *object) {
-    if (!check->options->mirror || strncmp(object, "snapshots/", 10) != 0)
+/* On a mirror, what is newer than all it holds was not copied yet; nor, maybe, what was made since the last copy began:
+ * a copy that was broken off may have sent what tells of its making, and not yet what tells of its end. */
+static bool not_copied_yet(const struct check *check, const struct story *story, const struct dated_name *made) {
+    if (!check->options->mirror)
         return false;
     const struct store_names *heads = &check->head_names;
-    return heads->count == 0 || strcmp(object + 10, repo_leaf(heads->items[heads->count - 1].name)) > 0;
+    const char *newest = heads->count > 0 ? repo_leaf(heads->items[heads->count - 1].name) : "";
+    return made->time >= story->mirrored ||
+           (strncmp(made->name, "snapshots/", 10) == 0 && strcmp(made->name + 10, newest) > 0);
 }
 
 static void compare_with_store(struct check *check, const struct story *story, struct err *err) {
@@ -172,10 +161,11 @@ static void compare_with_store(struct check *check, const struct story *story, s
     if (story->erased)
         return;
     for (size_t i = 0; i < story->made.count; i++) {
-        const char *made = story->made.items[i];
-        if (has_name(&story->ended, made) || not_copied_yet(check, made) || is_stored(check, made, err))
+        const struct dated_name *made = &story->made.items[i];
+        if (dated_names_find(&story->ended, made->name) || not_copied_yet(check, story, made) ||
+            is_stored(check, made->name, err))
             continue;
-        snprintf(name, sizeof name, "%.64s/%.160s", set, made);
+        snprintf(name, sizeof name, "%.64s/%.160s", set, made->name);
         check_find(check, name, "is missing: the journal says that it was made, and not that it ended");
     }
     if (check->options->mirror)
@@ -190,7 +180,7 @@ static void compare_with_store(struct check *check, const struct story *story, s
     for (size_t i = 0; i < check->heads.count && check->session_names.count == 0; i++) {
         char below[REPO_NAME_MAX];
         snprintf(below, sizeof below, "snapshots/%.160s", check->heads.items[i].name);
-        if (has_name(&story->made, below))
+        if (dated_names_find(&story->made, below))
             continue;
         repo_name(check->repo, name, "snapshots", check->heads.items[i].name);
         check_find(check, name, "the journal does not know this snapshot: its end is missing");
@@ -204,12 +194,12 @@ static int check_journal(struct check *check, struct err *err) {
     if (journal_walk(check->repo, follow_journal, &story, err) < 0) {
         result = check_found(check, repo_folder(check->repo, folder, "journal"), err);
     } else {
-        sort_names(&story.made);
-        sort_names(&story.ended);
+        dated_names_sort(&story.made);
+        dated_names_sort(&story.ended);
         compare_with_store(check, &story, err);
     }
-    mem_free_strings(story.made.items, story.made.count);
-    mem_free_strings(story.ended.items, story.ended.count);
+    dated_names_release(&story.made);
+    dated_names_release(&story.ended);
     free(story.record);
     return result;
 }

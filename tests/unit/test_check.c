@@ -11,6 +11,7 @@
 #include <muniment/repo/check.h>
 #include <muniment/repo/journal.h>
 #include <muniment/repo/session.h>
+#include <muniment/util/clock.h>
 #include <muniment/util/memory.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,6 +263,15 @@ static void what_does_not_belong_there_is_found(void **state) {
     close_world(&world);
 }
 
+/* A copy to a mirror that began at that time, and went well. */
+static void journal_copy(struct world *world, int64_t time) {
+    struct err err = { 0 };
+    struct journal_batch batch = { 0 };
+    journal_add(&batch, time, "mirrored", "mirror", "far", "objects", "1", "bytes", "1", NULL);
+    assert_success(journal_append(&world->writer, &batch, &err), &err);
+    journal_batch_release(&batch);
+}
+
 static void what_the_journal_promised_is_missed(void **state) {
     (void)state;
     struct world world;
@@ -295,6 +305,9 @@ static void what_the_journal_promised_is_missed(void **state) {
 
     open_world(&world);
     remove_object(&world, repo_name(&world.writer, head, "snapshots", world.heads[0].name));
+    journal_copy(&world, clock_now() - 3600);
+    assert_int_equal(check_at(&world.writer, 0, NOON, true, &text).findings, 0); /* a later copy was broken off */
+    journal_copy(&world, clock_now() + 1);
     assert_int_equal(check_at(&world.writer, 0, NOON, true, &text).findings, 1);
     buffer_release(&text);
     close_world(&world);
