@@ -1,11 +1,12 @@
 #include "mirror_internal.h"
 #include <muniment/mirror/recover.h>
 #include <muniment/repo/claim.h>
+#include <muniment/repo/erasing.h>
 #include <muniment/repo/record.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { LOCK_WAIT = 600 /* seconds */, LOCK_AT_FIRST = 86400, HOLD_MAX = 64 * 1024 };
+enum { LOCK_WAIT = 600 /* seconds */, LOCK_AT_FIRST = 86400, RECORD_MAX = 128 * 1024 * 1024 };
 
 struct recovery {
     struct repo *repo;
@@ -22,6 +23,8 @@ struct found {
     char name[REPO_NAME_MAX];
     uint64_t size;
     bool decided; /* that it goes: where it is gone, it stays gone */
+    bool pack;
+    enum record_type type; /* of what is no pack */
     int64_t lock_until;
 };
 
@@ -67,6 +70,16 @@ static int look(struct recovery *recovery, const struct found *found, bool *here
     return size == found->size ? verify_object(&recovery->job, store, found->name, size, good, err) : 0;
 }
 
+/* Whoever writes to the mirror can make an object whose name is right. A pack of his would only be in nobody's way; any
+ * other object would stop whoever reads its folder. */
+static bool is_genuine(struct recovery *recovery, const struct found *found, struct err *why) {
+    struct buffer payload = { 0 };
+    bool genuine = found->pack ||
+                   record_load(&recovery->job.there, found->type, found->name, RECORD_MAX, &payload, NULL, why) == 0;
+    buffer_release(&payload);
+    return genuine;
+}
+
 /* For the threads that transfer. */
 static int recover_object(void *context, void *item, struct err *err) {
     struct recovery *recovery = context;
@@ -86,9 +99,9 @@ static int recover_object(void *context, void *item, struct err *err) {
         .size = found->size,
         .lock_until = found->lock_until,
     };
-    enum copied copied;
+    enum copied copied = COPY_FAILED;
     struct err why = { 0 };
-    if (copy_verified(&copying, &copied, &why, err) < 0)
+    if (is_genuine(recovery, found, &why) && copy_verified(&copying, &copied, &why, err) < 0)
         return -1;
     if (copied == COPY_DONE)
         tell_recovered(recovery, found->name, found->size);
@@ -97,13 +110,12 @@ static int recover_object(void *context, void *item, struct err *err) {
     return 0;
 }
 
-static int give(struct recovery *recovery, struct workers *workers, const char *name, uint64_t size, bool decided,
+static int give(struct recovery *recovery, struct workers *workers, struct found *found, const char *name,
                 int64_t locked_for, struct err *err) {
-    struct found found = { .size = size, .decided = decided };
     if (locked_for > 0 && store_locks(recovery->repo->store))
-        found.lock_until = recovery->options.now + locked_for;
-    snprintf(found.name, sizeof found.name, "%s", name);
-    return workers_give(workers, &found, err);
+        found->lock_until = recovery->options.now + locked_for;
+    snprintf(found->name, sizeof found->name, "%s", name);
+    return workers_give(workers, found, err);
 }
 
 /* --- folders --------------------------------------------------------------------------------------------------------
@@ -113,19 +125,21 @@ static int give_packs(struct recovery *recovery, struct workers *workers, struct
     char name[REPO_NAME_MAX];
     for (size_t i = 0; i < recovery->job.pack_count; i++) {
         const struct mirrored_pack *pack = &recovery->job.packs[i];
-        if (give(recovery, workers, repo_pack_name(recovery->repo, name, pack->hash), pack->size, pack->decided,
-                 LOCK_AT_FIRST, err) < 0)
+        struct found found = { .size = pack->size, .decided = pack->decided, .pack = true };
+        repo_pack_name(recovery->repo, name, pack->hash);
+        if (give(recovery, workers, &found, name, LOCK_AT_FIRST, err) < 0)
             return -1;
     }
     return 0;
 }
 
-static int give_folder(struct recovery *recovery, enum folder_kind kind, struct workers *workers, int64_t locked_for,
-                       struct err *err) {
+static int give_folder(struct recovery *recovery, enum folder_kind kind, enum record_type type, struct workers *workers,
+                       int64_t locked_for, struct err *err) {
     const struct folder *folder = &recovery->job.folders[kind];
     for (size_t i = 0; i < folder->there.count; i++) {
         const struct store_listed *there = &folder->there.items[i];
-        if (give(recovery, workers, there->name, there->size, folder->decided[i], locked_for, err) < 0)
+        struct found found = { .size = there->size, .decided = folder->decided[i], .type = type };
+        if (give(recovery, workers, &found, there->name, locked_for, err) < 0)
             return -1;
     }
     return 0;
@@ -159,7 +173,7 @@ static int recover_journal(struct recovery *recovery, struct err *err) {
     if (check_history(recovery, err) < 0)
         return -1;
     struct workers *workers = workers_start(1, sizeof(struct found), recover_object, recovery);
-    int status = give_folder(recovery, FOLDER_JOURNAL, workers, recovery->job.repo->journal_keep, err);
+    int status = give_folder(recovery, FOLDER_JOURNAL, RECORD_JOURNAL, workers, recovery->job.repo->journal_keep, err);
     return end_workers(workers, status, err);
 }
 
@@ -170,9 +184,9 @@ static int recover_contents(struct recovery *recovery, struct err *err) {
     if (end_workers(workers, give_packs(recovery, workers, err), err) < 0)
         return -1;
     workers = workers_start(job->transfers, sizeof(struct found), recover_object, recovery);
-    int status = give_folder(recovery, FOLDER_HEADS, workers, LOCK_AT_FIRST, err);
+    int status = give_folder(recovery, FOLDER_HEADS, RECORD_HEAD, workers, LOCK_AT_FIRST, err);
     if (status == 0)
-        status = give_folder(recovery, FOLDER_ERASURES, workers, 0, err);
+        status = give_folder(recovery, FOLDER_ERASURES, RECORD_ERASURE, workers, 0, err);
     return end_workers(workers, status, err);
 }
 
@@ -182,7 +196,7 @@ static int recover_contents(struct recovery *recovery, struct err *err) {
 static int load_hold(const struct repo *repo, struct store *store, const char *name, struct buffer *object,
                      struct err *err) {
     struct buffer payload = { 0 };
-    int result = store_get(store, name, HOLD_MAX, object, err);
+    int result = store_get(store, name, RECORD_MAX, object, err);
     if (result == 0)
         result = record_open(repo->keys, RECORD_HOLD, name, object->data, object->length, &payload, NULL, err);
     buffer_release(&payload);
@@ -243,6 +257,8 @@ static int recover_rest(struct recovery *recovery, struct err *err) {
     if (!recovery->job.decisions_known)
         return err_set(err, ERR_CORRUPT, "the journal is not whole, so nothing else was brought back: %s",
                        recovery->job.first.message);
+    if (erasing_refuse(recovery->repo, "bring back more than its journal", err) < 0)
+        return -1;
     return recover_contents(recovery, err) < 0 ? -1 : recover_holds(recovery, err);
 }
 

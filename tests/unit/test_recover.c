@@ -14,7 +14,9 @@
 #include <muniment/repo/hold.h>
 #include <muniment/repo/journal.h>
 #include <muniment/util/clock.h>
+#include <muniment/util/hex.h>
 #include <muniment/util/memory.h>
+#include <muniment/util/sha256.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,6 +200,54 @@ static void what_was_to_go_stays_gone(void **state) {
     expect_whole(world);
 }
 
+/* Somebody else's bytes, under the name that is made from them. */
+static void plant(struct mirror_world *world, const char *folder, const char *before, char *name) {
+    struct err err = { 0 };
+    uint8_t hash[SHA256_SIZE];
+    char digits[2 * SHA256_SIZE + 1], *leaf;
+    sha256_once(hash, "planted", 7);
+    leaf = mem_format("%s%s", before, hex_encode(digits, hash, sizeof hash));
+    repo_name(&world->scratch.repo, name, folder, leaf);
+    free(leaf);
+    assert_success(store_put(world->mirror, name, "planted", 7, &err), &err);
+}
+
+static void what_nobody_signed_is_not_brought_back(void **state) {
+    struct mirror_world *world = *state;
+    struct err err = { 0 };
+    struct recover_result result;
+    char head[REPO_NAME_MAX], segment[REPO_NAME_MAX], hold_name[REPO_NAME_MAX], host[17], *before;
+    mirror_world_sync(world, true);
+    plant(world, "snapshots", "20260301T020000Z-", head);
+    plant(world, "holds", "", hold_name);
+    before = mem_format("%s-9999999999-", keys_host_name(world->scratch.repo.keys, host));
+    plant(world, "journal", before, segment);
+    free(before);
+    assert_failure(recover(world, &result, &err), ERR_CORRUPT, &err);
+    assert_int_equal(result.recovered, 0);
+    assert_int_equal(result.lost, 3);
+    assert_false(mirror_world_store_has(world->scratch.store, head));
+    assert_false(mirror_world_store_has(world->scratch.store, segment));
+    assert_false(mirror_world_store_has(world->scratch.store, hold_name));
+    expect_whole(world);
+}
+
+static void nothing_of_an_erased_set_comes_back(void **state) {
+    struct mirror_world *world = *state;
+    struct err err = { 0 };
+    struct recover_result result;
+    struct journal_batch batch = { 0 };
+    char pack[REPO_NAME_MAX];
+    mirror_world_sync(world, true);
+    journal_add(&batch, clock_now(), "erasing", "by", "host", NULL);
+    assert_success(journal_append(&world->scratch.repo, &batch, &err), &err);
+    journal_batch_release(&batch);
+    mirror_world_largest_pack(world, world->scratch.store, pack);
+    take(world, pack);
+    assert_failure(recover(world, &result, &err), ERR_REFUSED, &err);
+    assert_false(mirror_world_store_has(world->scratch.store, pack));
+}
+
 static void what_is_whole_nowhere_is_named_and_the_rest_comes_back(void **state) {
     struct mirror_world *world = *state;
     struct err err = { 0 };
@@ -274,6 +324,8 @@ int main(void) {
         IN_A_WORLD(a_journal_with_gaps_is_closed_before_the_rest),
         IN_A_WORLD(a_journal_that_stays_broken_brings_nothing_else),
         IN_A_WORLD(what_was_to_go_stays_gone),
+        IN_A_WORLD(what_nobody_signed_is_not_brought_back),
+        IN_A_WORLD(nothing_of_an_erased_set_comes_back),
         IN_A_WORLD(what_is_whole_nowhere_is_named_and_the_rest_comes_back),
         IN_A_WORLD(the_mirror_of_another_repository_is_refused),
         IN_A_WORLD(a_repository_that_was_set_back_gets_its_later_snapshots),
