@@ -64,7 +64,9 @@ int opened_set_open(struct opened_set *set, const struct settings *settings, con
     if (store_open(&address, false, &set->store, err) < 0) {
         if (err->code == ERR_NOT_FOUND) {
             err->code = ERR_NO_REPOSITORY;
-            err_hint(err, "muniment init %s makes it", which->name);
+            err_hint(err,
+                     "muniment init %s makes a new one; one that was lost comes back as a copy of a mirror's folder",
+                     which->name);
         }
         goto fail;
     }
