@@ -31,6 +31,8 @@ script 14-status 'echo "ok 1 - a"; echo 1..1; exit 7'
 count_is '1 passed, 1 failed' 'and one whose status its cases do not explain' status
 script 15-report 'echo report >"${ASAN_OPTIONS##*log_path=}.1"; echo "ok 1 - a"; echo 1..1'
 count_is '1 passed, 1 failed' "a sanitizer's report is a failure wherever it came from" report
+script 17-killed 'echo "==2==Unable to get registers from thread 1." >"${ASAN_OPTIONS##*log_path=}.1"; echo "ok 1 - a"; echo 1..1'
+count_is '1 passed, 0 failed' 'but for what it says of a process that was killed meanwhile' killed
 script 16-skips 'echo "ok 1 - a"; echo "not ok 2 # SKIP b"; echo 1..2'
 count_is '2 passed, 0 failed' 'a case that cannot be tried here is no failure' skips
 count_is '0 passed, 0 failed' 'nothing to run' nothing-of-that-name
