@@ -70,19 +70,15 @@ int s3_store_read(struct s3_store *store, const char *name, const char *version,
 int s3_store_read_range(struct s3_store *store, const char *name, const char *version, uint64_t offset, void *to,
                         size_t length, struct err *err) {
     const struct s3_get what = { .version = version, .offset = offset, .length = length, .max = length };
-    struct buffer content = { 0 };
+    struct buffer content = buffer_over(to, length);
     char *key = s3_store_key(store, name);
 
-    buffer_reserve(&content, length);
     int status = s3_get(store->s3, store->place.bucket, key, &what, &content, NULL, err);
     if (status < 0)
         s3_store_wrap(store, "read", name, err);
     else if (content.length != length)
         status = err_set(err, ERR_CORRUPT, "'%s/%s' has too few bytes for %zu at %llu", store->base.label, name, length,
                          (unsigned long long)offset);
-    else
-        memcpy(to, content.data, length);
-    buffer_release(&content);
     free(key);
     return status;
 }

@@ -33,8 +33,13 @@ uint64_t get_u64(const uint8_t *at) {
  * Writing
  */
 
+struct buffer buffer_over(void *memory, size_t capacity) {
+    return (struct buffer){ .data = memory, .capacity = capacity, .borrowed = true };
+}
+
 void buffer_release(struct buffer *buffer) {
-    free(buffer->data);
+    if (!buffer->borrowed)
+        free(buffer->data);
     *buffer = (struct buffer){ 0 };
 }
 
@@ -54,6 +59,8 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t more) {
     /* No memory holds the sum then; asking for all there is ends the process with the right message. */
     if (__builtin_add_overflow(buffer->length, more, &need))
         need = SIZE_MAX;
+    if (buffer->borrowed && need > buffer->capacity)
+        abort();
     if (need > buffer->capacity || buffer->data == NULL)
         buffer->data = mem_grow(buffer->data, &buffer->capacity, need > 64 ? need : 64, 1);
     return buffer->data + buffer->length;

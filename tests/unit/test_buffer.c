@@ -1,9 +1,12 @@
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <muniment/util/buffer.h>
@@ -209,6 +212,37 @@ static void a_buffer_grows_and_keeps_its_content(void **state) {
     assert_int_equal(buffer.capacity, 0);
 }
 
+static void a_borrowed_buffer_is_filled_and_left_to_its_owner(void **state) {
+    uint8_t memory[4] = { 9, 9, 9, 9 };
+    struct buffer buffer = buffer_over(memory, 3);
+    (void)state;
+
+    buffer_put(&buffer, "ab", 2);
+    buffer_put_u8(&buffer, 'c');
+    assert_memory_equal(memory, "abc\x09", 4);
+    assert_ptr_equal(buffer.data, memory);
+    buffer_release(&buffer);
+    assert_null(buffer.data);
+    assert_memory_equal(memory, "abc\x09", 4);
+}
+
+static void a_borrowed_buffer_that_is_exceeded_ends_the_process(void **state) {
+    uint8_t memory[4];
+    int status;
+    (void)state;
+
+    const pid_t child = scratch_fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct buffer buffer = buffer_over(memory, 3);
+        buffer_put(&buffer, "abcd", 4);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
 static void printed_text_is_appended_without_its_terminator(void **state) {
     struct buffer buffer = { 0 };
     (void)state;
@@ -245,6 +279,8 @@ int main(void) {
         cmocka_unit_test(lengths_beyond_their_bound_are_refused_before_memory_is_taken),
         cmocka_unit_test(a_text_with_a_nul_inside_is_refused),
         cmocka_unit_test(a_buffer_grows_and_keeps_its_content),
+        cmocka_unit_test(a_borrowed_buffer_is_filled_and_left_to_its_owner),
+        cmocka_unit_test(a_borrowed_buffer_that_is_exceeded_ends_the_process),
         cmocka_unit_test(printed_text_is_appended_without_its_terminator),
         cmocka_unit_test(fixed_places_hold_what_was_put),
     };

@@ -19,7 +19,12 @@ struct buffer {
     uint8_t *data;
     size_t length;
     size_t capacity;
+    bool borrowed; /* the memory is another's, and does not grow */
 };
+
+/* Over memory of the caller's. Whoever writes to it keeps within `capacity` by a bound of his own: to exceed it is an
+ * error of the program, which ends it. */
+struct buffer buffer_over(void *memory, size_t capacity);
 
 void buffer_release(struct buffer *buffer);                  /* frees; the buffer is empty again */
 void buffer_wipe(struct buffer *buffer);                     /* zeroes what it held, then frees: for secrets */
