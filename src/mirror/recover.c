@@ -70,14 +70,23 @@ static int look(struct recovery *recovery, const struct found *found, bool *here
     return size == found->size ? verify_object(&recovery->job, store, found->name, size, good, err) : 0;
 }
 
+/* An object that is no record of ours is only lost; of a store that is out of reach nothing is known. */
+static bool is_record_lost(const struct err *why) {
+    return fails_alone(why) || why->code == ERR_UNSUPPORTED;
+}
+
 /* Whoever writes to the mirror can make an object whose name is right. A pack of his would only be in nobody's way; any
- * other object would stop whoever reads its folder. */
-static bool is_genuine(struct recovery *recovery, const struct found *found, struct err *why) {
+ * other object would stop whoever reads its folder. -1 when the mirror failed. */
+static int look_who_made(struct recovery *recovery, const struct found *found, bool *genuine, struct err *why,
+                         struct err *err) {
     struct buffer payload = { 0 };
-    bool genuine = found->pack ||
-                   record_load(&recovery->job.there, found->type, found->name, RECORD_MAX, &payload, NULL, why) == 0;
+    *genuine = found->pack ||
+               record_load(&recovery->job.there, found->type, found->name, RECORD_MAX, &payload, NULL, why) == 0;
     buffer_release(&payload);
-    return genuine;
+    if (*genuine || is_record_lost(why))
+        return 0;
+    *err = *why;
+    return -1;
 }
 
 /* For the threads that transfer. */
@@ -101,7 +110,9 @@ static int recover_object(void *context, void *item, struct err *err) {
     };
     enum copied copied = COPY_FAILED;
     struct err why = { 0 };
-    if (is_genuine(recovery, found, &why) && copy_verified(&copying, &copied, &why, err) < 0)
+    bool genuine;
+    if (look_who_made(recovery, found, &genuine, &why, err) < 0 ||
+        (genuine && copy_verified(&copying, &copied, &why, err) < 0))
         return -1;
     if (copied == COPY_DONE)
         tell_recovered(recovery, found->name, found->size);
@@ -207,16 +218,21 @@ static int recover_hold(struct recovery *recovery, const char *name, struct err 
     struct mirror_job *job = &recovery->job;
     struct buffer object = { 0 };
     struct err why = { 0 };
-    int status = load_hold(job->repo, job->repo->store, name, &object, &why);
+    int status = load_hold(job->repo, job->repo->store, name, &object, err);
     if (status == 0) {
         count(recovery, &recovery->result->read, &recovery->result->read_bytes, object.length);
         goto out;
     }
-    err_clear(&why);
+    if (!is_record_lost(err))
+        goto out;
+    err_clear(err);
     buffer_clear(&object);
     if (load_hold(job->repo, job->there.store, name, &object, &why) < 0) {
-        tell_lost(recovery, &why);
-        status = 0;
+        status = is_record_lost(&why) ? 0 : -1;
+        if (status == 0)
+            tell_lost(recovery, &why);
+        else
+            *err = why;
         goto out;
     }
     status = store_put(job->repo->store, name, object.data, object.length, err);

@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 
+#include "../lib/fault_proxy.h"
 #include "../lib/mirror_world.h"
 #include "../lib/scratch.h"
+#include "../lib/scratch_bucket.h"
 #include <muniment/mirror/recover.h>
 #include <muniment/repo/check.h>
 #include <muniment/repo/erasure.h>
@@ -232,6 +234,41 @@ static void what_nobody_signed_is_not_brought_back(void **state) {
     expect_whole(world);
 }
 
+/* Of what it would have, nothing is known then: so nothing is called lost, and the person is told of the mirror. */
+static void a_mirror_that_answers_no_more_ends_it(void **state) {
+    struct mirror_world *world = *state;
+    struct err err = { 0 };
+    struct recover_result result;
+    struct store *mirror;
+    char head[REPO_NAME_MAX];
+    if (!test_rgw_available())
+        skip();
+    struct fault_proxy *proxy = fault_proxy_start();
+    struct scratch_bucket *bucket = scratch_bucket_new(TEST_BUCKET_VERSIONED);
+    struct scratch_bucket *through = scratch_bucket_make(bucket->name, "p", fault_proxy_endpoint(proxy));
+    const struct store_address address = { .path = through->address, .services = &through->services };
+    const struct mirror_options options = { .name = "test", .copy = true, .now = clock_now() };
+    struct mirror_result mirrored;
+    assert_success(store_open(&address, true, &mirror, &err), &err);
+    assert_success(mirror_run(&world->scratch.repo, mirror, &options, &mirrored, &err), &err);
+
+    take(world, mirror_world_head(world, 1, head));
+    fault_proxy_set(proxy, "status code=403 error=AccessDenied kind=get key=snapshots");
+    assert_int_equal(mirror_recover(&world->scratch.repo, mirror, "test", clock_now(), NULL, &result, &err), -1);
+    assert_int_equal(result.lost, 0);
+    assert_non_null(strstr(err.message, "403"));
+    assert_int_equal(fault_proxy_taken(proxy, "status"), 1);
+    err_clear(&err);
+    fault_proxy_set(proxy, "");
+    assert_success(mirror_recover(&world->scratch.repo, mirror, "test", clock_now(), NULL, &result, &err), &err);
+    assert_int_equal(result.recovered, 1);
+    expect_whole(world);
+    store_close(mirror);
+    fault_proxy_stop(proxy);
+    scratch_bucket_free(through);
+    scratch_bucket_drop(bucket);
+}
+
 static void nothing_of_an_erased_set_comes_back(void **state) {
     struct mirror_world *world = *state;
     struct err err = { 0 };
@@ -325,6 +362,7 @@ int main(void) {
         IN_A_WORLD(a_journal_that_stays_broken_brings_nothing_else),
         IN_A_WORLD(what_was_to_go_stays_gone),
         IN_A_WORLD(what_nobody_signed_is_not_brought_back),
+        IN_A_WORLD(a_mirror_that_answers_no_more_ends_it),
         IN_A_WORLD(nothing_of_an_erased_set_comes_back),
         IN_A_WORLD(what_is_whole_nowhere_is_named_and_the_rest_comes_back),
         IN_A_WORLD(the_mirror_of_another_repository_is_refused),
