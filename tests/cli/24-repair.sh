@@ -3,13 +3,8 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/scratch.sh"
 . "$(dirname "$0")/../lib/buckets.sh"
-CONFIG=$SCRATCH/conf
-mkdir -p "$SCRATCH/data"
+one_set "retention = { daily = 7; }; mirrors = ( { name = \"far\"; path = \"$SCRATCH/mirror\"; } );"
 head -c 3000000 /dev/urandom >"$SCRATCH/data/random"
-source="{ name = \"data\"; kind = \"files\"; paths = [\"$SCRATCH/data\"]; }"
-retention='retention = { daily = 7; };'
-write_config "$CONFIG" "$SCRATCH" "$(make_set app "$SCRATCH" "$source" \
-    "$retention mirrors = ( { name = \"far\"; path = \"$SCRATCH/mirror\"; } );")"
 
 largest_pack() { # STORE
     find "$1" -path '*/packs/*' -type f -printf '%s %p\n' | sort -rn | sed -n '1s/^[0-9]* //p'
@@ -33,8 +28,8 @@ expect 0 'it is in the journal' journal app
 says "$SCRATCH/out" 'recovered.*mirror=far' 'with its mirror'
 expect 0 'the next night is whole' run app
 
-printf 'damage' | dd of="$pack" bs=1 seek=5000 conv=notrunc 2>/dev/null
-printf 'damage' | dd of="$SCRATCH/mirror/${pack#"$SCRATCH/store/"}" bs=1 seek=5000 conv=notrunc 2>/dev/null
+flip "$pack"
+flip "$SCRATCH/mirror/${pack#"$SCRATCH/store/"}"
 expect 20 'what is whole nowhere' repair app far
 says "$SCRATCH/err" 'whole neither in the repository nor on the mirror' 'is told'
 says "$SCRATCH/err" "${pack##*/}" 'with its name'
@@ -51,8 +46,8 @@ refuses 'a mirror that is away' muniment repair app far
 buckets_begin || { skip 1 'the packages of Ceph RGW are not installed'; finish; }
 make_bucket repo versioned
 make_bucket mirror versioned
-write_bucket_config "$CONFIG" "$SCRATCH/b" "$(address repo)" "$(make_set app "$SCRATCH/b" "$source" \
-    "$retention mirrors = ( { name = \"far\"; path = \"$(address mirror m)\"; } );")"
+write_bucket_config "$CONFIG" "$SCRATCH/b" "$(address repo)" "$(make_set app "$SCRATCH/b" "$DATA" \
+    "mirrors = ( { name = \"far\"; path = \"$(address mirror m)\"; } );")"
 expect 0 'in buckets' init app
 expect 0 'a night in buckets' run app
 set=$(muniment --json key show app && jq -r .set_id "$SCRATCH/out")

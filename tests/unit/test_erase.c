@@ -134,6 +134,14 @@ static void close_world(struct erase_world *world) {
     scratch_bucket_free(world->bucket);
 }
 
+/* The names of the journal's segments in a place. */
+static void list_journal(struct erase_world *world, size_t place, struct store_names *names) {
+    struct err err = { 0 };
+    char folder[REPO_NAME_MAX];
+    repo_folder(repo_of(world), folder, "journal");
+    assert_success(store_names_load(store_at(world, place), folder, names, &err), &err);
+}
+
 /* --- erasing --------------------------------------------------------------------------------------------------------
  */
 
@@ -453,14 +461,13 @@ static void a_hold_that_only_a_mirror_tells_of_forbids_it(void **state) {
     struct erase_world world;
     struct hold hold = { 0 };
     struct store_names before = { 0 }, after = { 0 };
-    char folder[REPO_NAME_MAX], name[REPO_NAME_MAX], whole[17];
+    char name[REPO_NAME_MAX], whole[17];
     open_world(&world);
     struct store *store = store_at(&world, 0);
-    repo_folder(repo_of(&world), folder, "journal");
-    assert_success(store_names_load(store, folder, &before, &err), &err);
+    list_journal(&world, 0, &before);
     place_hold(&world, &hold);
     report_world_copy(&world.report);
-    assert_success(store_names_load(store, folder, &after, &err), &err);
+    list_journal(&world, 0, &after);
     for (size_t i = 0; i < after.count; i++)
         if (!store_names_find(&before, after.items[i].name))
             assert_success(store_remove(store, after.items[i].name, NULL, &err), &err);
@@ -582,11 +589,9 @@ static void a_journal_that_was_going_goes_on(void **state) {
     struct err err = { 0 };
     struct erase_world world;
     struct store_names names = { 0 };
-    char folder[REPO_NAME_MAX];
     open_world(&world);
     assert_true(erase(&world)->whole);
-    repo_folder(repo_of(&world), folder, "journal");
-    assert_success(store_names_load(store_at(&world, 0), folder, &names, &err), &err);
+    list_journal(&world, 0, &names);
     assert_true(names.count > 3);
     for (size_t i = 0; i < names.count; i++) {
         assert_success(store_remove(store_at(&world, 1), names.items[i].name, NULL, &err), &err);
@@ -606,16 +611,13 @@ static void a_journal_that_was_going_goes_on(void **state) {
 /* What tells a later run to go on is the last to go: the end of a journal, and the repository's. */
 static void a_segment_that_is_locked_keeps_the_end_of_its_journal_and_the_repositorys(void **state) {
     (void)state;
-    struct err err = { 0 };
     struct erase_world world;
     struct store_names names = { 0 };
-    char folder[REPO_NAME_MAX];
     if (!open_bucket_world(&world, TEST_BUCKET_LOCKED))
         skip();
     assert_true(erase(&world)->whole);
     const size_t segments = count_at(&world, 0, "journal/");
-    assert_success(store_names_load(store_at(&world, 1), repo_folder(repo_of(&world), folder, "journal"), &names, &err),
-                   &err);
+    list_journal(&world, 1, &names);
     assert_int_equal(names.count, segments);
     const int64_t until = clock_now() + DAY;
     lock_on_mirror(&world, names.items[0].name, until);
@@ -635,14 +637,12 @@ static void what_is_sent_of_the_journal_is_locked_where_the_mirror_locks(void **
     struct err err = { 0 };
     struct erase_world world;
     struct store_names names = { 0 };
-    char folder[REPO_NAME_MAX];
     if (!open_bucket_world(&world, TEST_BUCKET_LOCKED))
         skip();
     const size_t segments = count_at(&world, 0, "journal/");
     repo_of(&world)->journal_keep = KEEP;
     assert_true(erase(&world)->whole);
-    assert_success(store_names_load(store_at(&world, 1), repo_folder(repo_of(&world), folder, "journal"), &names, &err),
-                   &err);
+    list_journal(&world, 1, &names);
     assert_true(names.count > segments);
     for (size_t i = segments; i < names.count; i++) {
         int64_t until = 0;
