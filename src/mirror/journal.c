@@ -10,7 +10,7 @@ static int is_segment(struct mirror_job *job, const char *name, bool *genuine, s
     buffer_release(&payload);
     if (*genuine)
         return 0;
-    if (err->code != ERR_CORRUPT && err->code != ERR_NOT_FOUND && err->code != ERR_UNSUPPORTED)
+    if (!record_fails_alone(err))
         return -1;
     err_clear(err);
     return 0;

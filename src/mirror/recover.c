@@ -72,7 +72,7 @@ static int look(struct recovery *recovery, const struct found *found, bool *here
 
 /* An object that is no record of ours is only lost; of a store that is out of reach nothing is known. */
 static bool is_record_lost(const struct err *why) {
-    return fails_alone(why) || why->code == ERR_UNSUPPORTED;
+    return fails_alone(why) || record_fails_alone(why);
 }
 
 /* Whoever writes to the mirror can make an object whose name is right. A pack of his would only be in nobody's way; any

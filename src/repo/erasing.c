@@ -1,5 +1,6 @@
 #include "journal_internal.h"
 #include <muniment/repo/erasing.h>
+#include <muniment/repo/record.h>
 #include <muniment/util/clock.h>
 #include <muniment/util/interrupt.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static int read_segment(struct repo *repo, struct journal_segment *segment, stru
     if (result == 0)
         result = journal_segment_each(repo, segment, note, telling, err);
     buffer_release(&segment->payload);
-    if (result == 0 || (err->code != ERR_CORRUPT && err->code != ERR_NOT_FOUND && err->code != ERR_UNSUPPORTED))
+    if (result == 0 || !record_fails_alone(err))
         return result;
     err_clear(err);
     *telling = (struct telling){ 0 };

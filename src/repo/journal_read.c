@@ -95,7 +95,7 @@ static int open_one(void *context, void *item, struct err *err) {
     segment->good = journal_segment_open(reading->repo, segment, &why) == 0;
     if (segment->good)
         return 0;
-    if (why.code != ERR_CORRUPT && why.code != ERR_NOT_FOUND && why.code != ERR_UNSUPPORTED) {
+    if (!record_fails_alone(&why)) {
         *err = why;
         return -1;
     }

@@ -181,3 +181,7 @@ int record_store(struct repo *repo, const char *name, const struct buffer *objec
     object_cache_put(repo, name, object->data, object->length);
     return 0;
 }
+
+bool record_fails_alone(const struct err *why) {
+    return why->code == ERR_CORRUPT || why->code == ERR_NOT_FOUND || why->code == ERR_UNSUPPORTED;
+}

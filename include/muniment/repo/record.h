@@ -46,4 +46,8 @@ int record_store(struct repo *repo, const char *name, const struct buffer *objec
 int record_load(struct repo *repo, enum record_type type, const char *name, size_t max, struct buffer *payload,
                 uint8_t signer[SIGN_PUBLIC_SIZE], struct err *err) MUST_CHECK;
 
+/* True when a record could not be read for itself alone: it is gone, damaged, or of a version that is not known here.
+ * False when nothing is known of it, because its store is out of reach. */
+bool record_fails_alone(const struct err *why);
+
 #endif
