@@ -1,7 +1,5 @@
 #include "mirror_internal.h"
 
-enum { LOCK_AT_FIRST = 86400 }; /* seconds: should the run be killed, what nobody needs may go soon */
-
 /* What is damaged in the repository is told at the end of the run, and keeps nothing from being copied. */
 static int note_unread(struct mirror_job *job, struct err *err) {
     if (err->code != ERR_CORRUPT && err->code != ERR_NOT_FOUND)

@@ -172,6 +172,8 @@ void count_damaged(struct mirror_job *job);
 
 /* --- lock.c --- */
 
+enum { LOCK_AT_FIRST = 86400 }; /* seconds: should the run be killed, what nobody needs may go soon */
+
 /* Where the mirror locks: loads what says how long. Before the first transfer. */
 int lock_dates_load(struct mirror_job *job, struct err *err) MUST_CHECK;
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOCK_WAIT = 600 /* seconds */, LOCK_AT_FIRST = 86400, RECORD_MAX = 128 * 1024 * 1024 };
+enum { LOCK_WAIT = 600 /* seconds */, RECORD_MAX = 128 * 1024 * 1024 };
 
 struct recovery {
     struct repo *repo;
